@@ -1,0 +1,69 @@
+# The course's commands. Each does everything it needs, on a machine that has Python 3.11, 3.12 or 3.13 (with venv), git
+# and make:
+#   make lab      make the environment and open JupyterLab on the welcome page
+#   make test     make it, run the tests and execute every notebook as a test
+#   make check    the slower proofs: lint, other backends, the student edition, a real browser
+#   make env      make the environment only; `make env TORCH=1` brings PyTorch, which is large
+#   make lock     renew constraints.txt
+#   make clean    remove the environment and what was built
+
+VENV  := .venv
+PY    := $(VENV)/bin/python
+comma := ,
+SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+# A marker stands for "installed in this very folder": a checkout that was moved or copied is installed again.
+HERE   := $(shell printf '%s' "$(CURDIR)" | cksum | cut -d' ' -f1)
+MARKER := $(VENV)/installed-$(HERE)$(if $(TORCH),-torch)
+WELCOME := --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/00_welcome.ipynb
+# JupyterLab asks nobody about news and looks for no updates: the course needs no network.
+SETTINGS := {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
+
+.PHONY: lab test check env lock clean python
+
+lab: env
+	@$(PY) -m jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) $(WELCOME) $(LAB)
+
+test: env
+	$(PY) -m pytest -m "not slow"
+
+check: env
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m coursekit lint
+	$(PY) -m coursekit index --check
+	$(PY) -m coursekit doctor
+	$(PY) -m pytest -m slow tests
+	rm -rf build/students && $(PY) -m coursekit release build/students
+	$(PY) -m coursekit run --again --backends jax $(if $(TORCH),torch) --results build/results
+
+env: python $(MARKER)
+
+# An environment whose Python has gone (an upgrade, another machine) is made anew.
+python:
+	@$(PY) -c "" 2>/dev/null || rm -rf $(VENV)
+
+$(MARKER): pyproject.toml constraints.txt
+	@$(PY) -c "" 2>/dev/null || { \
+	  for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	    if $$python -c "$(SUITABLE)" 2>/dev/null; then found=$$python; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo "The course needs Python 3.11, 3.12 or 3.13 with the module venv, and found none." >&2; \
+	    echo "Install one (Debian, Ubuntu: apt install python3 python3-venv), or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "Making the environment in $(VENV) with $$($$found --version)"; $$found -m venv $(VENV); }
+	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[course$(if $(TORCH),$(comma)torch)]"
+	@mkdir -p $(VENV)/share/jupyter/lab/settings
+	@printf '%s\n' '$(SETTINGS)' > $(VENV)/share/jupyter/lab/settings/overrides.json
+	@find $(VENV) -maxdepth 1 -name 'installed-*' ! -name 'installed-$(HERE)*' -delete
+	@touch $(VENV)/installed-$(HERE) "$@"
+
+lock: env
+	$(PY) -m pip install --quiet --disable-pip-version-check uv
+	$(PY) -m uv pip compile pyproject.toml --universal --python-version 3.11 --extra course --extra torch \
+	  --upgrade --quiet --no-annotate --no-emit-index-url --no-emit-find-links \
+	  --custom-compile-command "make lock" -o constraints.txt
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache
