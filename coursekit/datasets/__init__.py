@@ -1,0 +1,56 @@
+"""load(name): the course's data sets, split, verified and described.
+
+    x_train, y_train, x_test, y_test, card = load("digits")
+
+`bundled` holds what scikit-learn and statsmodels bring, `published` what is found on this machine or downloaded,
+`verify` decides whether a file is the true data, `files` reads, fetches and keeps files, `cards` describes.
+Importing this imports no NumPy: notebooks do it in their first cell.
+"""
+
+from coursekit.datasets.bundled import BUNDLED
+from coursekit.datasets.cards import Card, Dataset, table
+from coursekit.datasets.published import PUBLISHED, load_published
+from coursekit.errors import DataUnavailable
+
+__all__ = ["Card", "Dataset", "cards_markdown", "load", "names"]
+
+
+def load(name, data_dir=None):
+    """Load a data set by name; `names()` lists them.
+
+    name:     such as "digits" or "mnist".
+    data_dir: a folder with data files of your own, instead of the one in COURSEKIT_DATA. Only published data sets are
+              looked for there; the bundled ones come with the installed packages.
+
+    Returns a `Dataset`: x_train, y_train, x_test, y_test (NumPy arrays) and a card that says what they are.
+
+    Raises `DataUnavailable` if there is no such data set or it can't be had here, and `DataRefused` if a file that
+    should hold it does not; both say what to do. Raises `TypeError` if `name` is not a string.
+    """
+    if not isinstance(name, str):
+        raise TypeError(
+            f"load() takes the name of a data set in quotes, such as {names()[0]!r}, not {type(name).__name__}"
+        )
+    if name in BUNDLED:
+        card, loader = BUNDLED[name]
+        return loader(card)
+    if name in PUBLISHED:
+        return load_published(PUBLISHED[name], data_dir)
+    raise DataUnavailable(f"there is no data set {name!r}{_meant(name)}; there are {', '.join(names())}")
+
+
+def names():
+    """The names that load() knows, bundled ones first."""
+    return [*BUNDLED, *PUBLISHED]
+
+
+def cards_markdown():
+    """A table in markdown of all data sets, with source and licence. Loads and downloads nothing."""
+    return table([*(card for card, _ in BUNDLED.values()), *(spec.card for spec in PUBLISHED.values())])
+
+
+def _meant(name):
+    from difflib import get_close_matches
+
+    close = get_close_matches(name.lower(), names(), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -1,0 +1,25 @@
+"""The exceptions of coursekit. Each message says in a sentence what is wrong and what to do."""
+
+
+class CoursekitError(Exception):
+    """Parent of everything that coursekit raises on purpose."""
+
+
+class SetupError(CoursekitError):
+    """The session cannot be set up as asked: an unknown profile, seed or backend, or a stranger's package."""
+
+
+class DataUnavailable(CoursekitError):
+    """A data set can't be had here: it is neither bundled, nor found on this machine, nor can it be downloaded."""
+
+
+class DataRefused(CoursekitError):
+    """A data file is not what it says it is: cut, altered, or of a kind that would run code when opened."""
+
+
+class ClaimFailed(CoursekitError, AssertionError):
+    """A sentence about a result turned out not to hold."""
+
+
+class WrongAnswer(CoursekitError, AssertionError):
+    """Raised by `grade`, never by `check`: the answer to an exercise is missing or not right."""

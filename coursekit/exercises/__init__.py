@@ -1,0 +1,119 @@
+"""Exercises: check() tells a student whether an answer is right, grade() tells a grading script.
+
+Each notebook's checkers stand in a module of their own, `ex03_gradient_descent.py` for notebook 03, and are registered
+with `@exercise("3.2")`. A checker gets the answer and returns None if it is right, NOT_ATTEMPTED if there is none, or a
+hint: one sentence that names the likely mistake without giving the answer away.
+"""
+
+import importlib
+import pkgutil
+import traceback
+
+from coursekit import records
+from coursekit.errors import WrongAnswer
+
+
+class _NotAttempted:
+    def __repr__(self):
+        return "NOT_ATTEMPTED"
+
+    def __bool__(self):
+        return False
+
+
+NOT_ATTEMPTED = _NotAttempted()
+_CHECKERS = {}
+
+
+def exercise(identifier):
+    """Register the decorated function as the checker of an exercise, such as "3.2" (the second of notebook 03)."""
+
+    def register(checker):
+        if identifier in _CHECKERS and _CHECKERS[identifier].__module__ != checker.__module__:
+            raise ValueError(f"exercise {identifier} has two checkers, in {_CHECKERS[identifier].__module__} as well")
+        _CHECKERS[identifier] = checker
+        return checker
+
+    return register
+
+
+def check(identifier, answer):
+    """Say in one line whether `answer` to the exercise is right. Prints, returns nothing and never raises."""
+    outcome = attempt(identifier, answer)
+    records.note("exercise", id=str(identifier), outcome="right" if outcome is None else repr(outcome))
+    if outcome is None:
+        print(f"✓ Exercise {identifier}: right.")
+    elif outcome is NOT_ATTEMPTED:
+        print(f"· Exercise {identifier}: not attempted yet. Replace the ... and run the cell again.")
+    else:
+        print(f"✗ Exercise {identifier}: {outcome}")
+
+
+def grade(identifier, answer):
+    """Raise `WrongAnswer` with the hint unless `answer` is right. For the grading edition; students use `check`."""
+    outcome = attempt(identifier, answer)
+    if outcome is not None:
+        raise WrongAnswer(f"exercise {identifier}: {'not attempted' if outcome is NOT_ATTEMPTED else outcome}")
+
+
+def attempt(identifier, answer):
+    """None if `answer` is right, else NOT_ATTEMPTED or a hint. What the student's code raises becomes a hint."""
+    checker = find(identifier)
+    if checker is None:
+        return f"there is no exercise {identifier!r}; this course has {', '.join(_known()) or 'none yet'}"
+    if answer is None or answer is ...:
+        return NOT_ATTEMPTED
+    try:
+        return checker(answer)
+    except Exception as error:
+        return _hint_from(error, answer)
+
+
+def find(identifier):
+    """The checker of an exercise, or None. Loads the module of its notebook where it is not loaded yet."""
+    for module in _modules_of(str(identifier).split(".")[0]):
+        importlib.import_module(module)
+    return _CHECKERS.get(str(identifier))
+
+
+def ids(notebook_number):
+    """The ids of a notebook's exercises, in order."""
+    for module in _modules_of(str(notebook_number)):
+        importlib.import_module(module)
+    mine = [known for known in _CHECKERS if known.split(".")[0] == str(int(notebook_number))]
+    return sorted(mine, key=lambda known: int(known.split(".")[1]))
+
+
+def as_array(answer):
+    """A NumPy array from what a student may hand in: a list, an array, or any backend's tensor."""
+    import numpy as np
+
+    if hasattr(answer, "detach"):  # a PyTorch tensor that may carry a gradient or live on a GPU
+        answer = answer.detach().cpu()
+    return np.asarray(answer)
+
+
+def _modules_of(number):
+    if not number.isdecimal():
+        return []
+    start = f"ex{int(number):02d}_"
+    return [f"{__name__}.{module.name}" for module in pkgutil.iter_modules(__path__) if module.name.startswith(start)]
+
+
+def _known():
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    return sorted(_CHECKERS, key=lambda known: [int(part) for part in known.split(".")])
+
+
+def _hint_from(error, answer):
+    """One line from an exception: what was raised, and where in the student's function."""
+    code = getattr(answer, "__code__", None)
+    frames = traceback.extract_tb(error.__traceback__)
+    here = [frame for frame in frames if code and frame.filename == code.co_filename and frame.name == code.co_name]
+    message = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
+    if isinstance(error, TypeError) and message.endswith("object is not callable") and not callable(answer):
+        return "this exercise asks for a function: hand in its name, without calling it"
+    where = f" at `{here[-1].line}`" if here and here[-1].line else ""
+    subject = "your code" if code else "your answer could not be read, it"
+    return f"{subject} raised {type(error).__name__}{where}: {message}"

@@ -1,0 +1,53 @@
+"""Functions that draw one thing each and say in words what they drew.
+
+Each shows its figure and prints a caption made from the data drawn, for readers who can't see it and for tests; none
+returns anything. `style.py` holds the colours, which are safe for colour-blind readers.
+"""
+
+from importlib import import_module
+
+_HOME_OF = {
+    "activations": "learning",
+    "broadcasting": "stretching",
+    "calibration": "learning",
+    "computation_graph": "descent",
+    "confusion": "learning",
+    "course_map": "course",
+    "curves": "lines",
+    "ends": "descent",
+    "fits": "points",
+    "history": "learning",
+    "images": "tensors",
+    "jacobian": "descent",
+    "likeness": "tensors",
+    "methods": "regularization",
+    "panels": "regularization",
+    "paths": "descent",
+    "penalties_and_loss": "regularization",
+    "points_and_curves": "regularization",
+    "predicted": "learning",
+    "prediction": "learning",
+    "reduction": "tensors",
+    "refits": "regularization",
+    "regions": "learning",
+    "reshape_and_transpose": "tensors",
+    "roc": "learning",
+    "series": "tensors",
+    "shapes": "tensors",
+    "sharing": "tensors",
+    "slider": "sliders",
+    "slope": "descent",
+    "table": "tensors",
+    "weight_paths": "regularization",
+    "weights_at": "regularization",
+}  # name of a function: the module that holds it
+
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name):
+    if name not in _HOME_OF:
+        raise AttributeError(f"coursekit.plots has no {name!r}; it has {', '.join(__all__)}")
+    value = getattr(import_module(f"coursekit.plots.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value

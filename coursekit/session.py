@@ -1,0 +1,220 @@
+"""The session a notebook runs in: setup(), scale(), quiet(), progress().
+
+`setup` chooses the Keras backend, seeds every source of random numbers, silences the frameworks' start-up noise and
+says in one line what the notebook is running on. Environment variables that it reads:
+
+    KERAS_BACKEND       tensorflow (the default), jax or torch
+    COURSEKIT_PROFILE   quick or full; without it, full where there is a GPU and quick elsewhere
+    COURSEKIT_SEED      a whole number, 0 by default
+    COURSEKIT_PROGRESS  off: no progress bars (for notebooks that nobody watches)
+"""
+
+import contextlib
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+
+from coursekit import records
+from coursekit.errors import SetupError
+
+BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+_PACKAGE_OF = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
+PROFILES = ("quick", "full")
+
+
+@dataclass(frozen=True)
+class Session:
+    """What `setup` found and chose."""
+
+    notebook: str
+    profile: str
+    backend: str
+    device: str
+    accelerated: bool
+    seed: int
+
+    def __str__(self):
+        versions = f"{BACKENDS[self.backend]} {_version(self.backend)}, Keras {_version('keras')}"
+        python = platform.python_version()
+        where = f"profile {self.profile} on {self.device}"
+        return f"{self.notebook}: {where}, {versions}, Python {python}, seed {self.seed}"
+
+
+current = None  # the Session that setup() made
+
+
+def setup(notebook, *, seed=None):
+    """Prepare the kernel for `notebook` (its name, such as "01_tensors") and return a NumPy random generator.
+
+    Call it before Keras is imported: the backend can't be changed afterwards. Prints one line. Raises `SetupError`,
+    with what to do, if the environment asks for a backend, profile or seed that can't be had.
+    """
+    global current
+    start = time.perf_counter()
+    _refuse_the_strangers_package()
+    backend = _choose_backend()
+    profile = _from_environment("COURSEKIT_PROFILE", None, PROFILES)
+    seed = _choose_seed(seed)
+    with quiet():
+        import keras
+
+        device, accelerated = _DEVICE_OF[backend]()
+        keras.utils.set_random_seed(seed)  # Python's random, NumPy's global generator, Keras and the backend
+        keras.ops.add(1.0, 1.0)  # the first operation writes the rest of the start-up noise
+    current = Session(notebook, profile or ("full" if accelerated else "quick"), backend, device, accelerated, seed)
+    _use_course_style()
+    records.note("setup", device=device, seconds=round(time.perf_counter() - start, 2))
+    print(current)
+
+    import numpy as np
+
+    return np.random.default_rng(seed)
+
+
+def scale(*, quick, full):
+    """The value for the profile in force: `quick` on two cores with bundled data, `full` on a GPU."""
+    profile = current.profile if current else _from_environment("COURSEKIT_PROFILE", None, PROFILES)
+    if profile is None:
+        raise SetupError('call ck.setup("...") first: it finds out whether this machine runs `quick` or `full`')
+    return quick if profile == "quick" else full
+
+
+@contextlib.contextmanager
+def quiet():
+    """Silence what compiled code writes straight to file descriptor 2 (TensorFlow, LiteRT, XLA).
+
+    Python's own sys.stderr goes on working where it does not end in that descriptor, as in a notebook. If the block
+    raises, what was held back is shown, for it may say why.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held_back:
+        saved = os.dup(2)
+        os.dup2(held_back.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held_back.seek(0)
+            print(held_back.read().decode(errors="replace"), file=sys.stderr, end="")
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def progress(steps, label="", *, unit="epoch"):
+    """One progress bar on stdout that clears itself when it is done.
+
+    steps: an iterable, to loop over:      for epoch in ck.progress(range(epochs), "training"): ...
+           or a number of steps, to count: with ck.progress(epochs, "training") as bar: bar.update()
+    The bar's `callback()` counts the epochs of a Keras fit. COURSEKIT_PROGRESS=off shows no bar.
+    """
+    from tqdm import tqdm
+
+    class Bar(tqdm):
+        def callback(self):
+            """A Keras callback that moves this bar on by one at the end of every epoch."""
+            import keras
+
+            return keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: self.update())
+
+    how_many = {"total": steps} if isinstance(steps, int) else {"iterable": steps}
+    off = os.environ.get("COURSEKIT_PROGRESS", "").lower() == "off"
+    return Bar(**how_many, desc=label or None, unit=unit, file=sys.stdout, leave=False, disable=off, ncols=80)
+
+
+def _from_environment(variable, default, allowed):
+    value = os.environ.get(variable) or default
+    if value is not None and value not in allowed:
+        raise SetupError(f"{variable} is {value!r}; set it to {' or '.join(allowed)}, or unset it")
+    return value
+
+
+def _choose_seed(seed):
+    text = os.environ.get("COURSEKIT_SEED") or "0" if seed is None else str(seed)
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise SetupError(f"the seed is {text!r}; set COURSEKIT_SEED to a whole number below 2**32, or unset it")
+    return int(text)
+
+
+def _choose_backend():
+    """Set KERAS_BACKEND and return it; refuse an unknown one, a missing one and a change in a running kernel."""
+    backend = _from_environment("KERAS_BACKEND", "tensorflow", tuple(BACKENDS))
+    if importlib.util.find_spec(_PACKAGE_OF[backend]) is None:
+        raise SetupError(
+            f"the backend {backend} is not installed here: install it with `{_how_to_install(backend)}` and restart "
+            "the kernel, or unset KERAS_BACKEND"
+        )
+    if "keras" in sys.modules and sys.modules["keras"].backend.backend() != backend:
+        raise SetupError(
+            f"Keras already runs on {sys.modules['keras'].backend.backend()} in this kernel and can't change to "
+            f"{backend}: restart the kernel, and run the setup cell before anything else imports Keras"
+        )
+    os.environ["KERAS_BACKEND"] = backend
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    return backend
+
+
+def _how_to_install(backend):
+    return "make env TORCH=1" if backend == "torch" else "make env"
+
+
+def _refuse_the_strangers_package():
+    """A package of another project is published as `coursekit`; its files can lie among ours."""
+    try:
+        stranger = importlib.metadata.version("coursekit")
+    except importlib.metadata.PackageNotFoundError:
+        return
+    raise SetupError(
+        f"a package of another project, coursekit {stranger}, is installed beside this course's coursekit-notebooks. "
+        "Remove it with `pip uninstall coursekit`, then install the course again (`pip install -e .`)"
+    )
+
+
+def _cpu():
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"CPU ({cores} core{'s' if cores != 1 else ''})"
+
+
+def _tensorflow_device():
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        with contextlib.suppress(RuntimeError):  # too late: the GPU is already in use in this kernel
+            tf.config.experimental.set_memory_growth(gpu, True)
+    if not gpus:
+        return _cpu(), False
+    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU"), True
+
+
+def _jax_device():
+    import jax
+
+    device = jax.devices()[0]
+    return (_cpu(), False) if device.platform == "cpu" else (device.device_kind, True)
+
+
+def _torch_device():
+    import torch
+
+    return (torch.cuda.get_device_name(0), True) if torch.cuda.is_available() else (_cpu(), False)
+
+
+_DEVICE_OF = {"tensorflow": _tensorflow_device, "jax": _jax_device, "torch": _torch_device}
+
+
+def _version(package):
+    return importlib.metadata.version(_PACKAGE_OF.get(package, package))
+
+
+def _use_course_style():
+    from coursekit.plots import style
+
+    style.use()
