@@ -1,0 +1,174 @@
+"""The `coursekit` command: what authors, instructors and CI run. Each subcommand stands in a module of its own."""
+
+import argparse
+import sys
+
+from coursekit.errors import CoursekitError
+
+
+def main(arguments=None):
+    """Run the command and return its exit status: 0 well, 1 something did not hold, 2 a mistake in the call."""
+    asked = _parser().parse_args(arguments)
+    try:
+        return 0 if asked.action(asked) else 1
+    except CoursekitError as error:
+        print(f"coursekit: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\ncoursekit: interrupted; {asked.after_interrupt}", file=sys.stderr)
+        return 130
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="coursekit", description="Tools for those who write, teach and check the course."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run(commands)
+    _add_refresh(commands)
+    _add_lint(commands)
+    _add_index(commands)
+    _add_release(commands)
+    _add_doctor(commands)
+    return parser
+
+
+def _add(commands, name, action, *, summary, example, after_interrupt="nothing was changed"):
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=summary,
+        epilog=f"example: coursekit {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(action=action, after_interrupt=after_interrupt)
+    return parser
+
+
+def _add_notebooks(parser):
+    parser.add_argument(
+        "notebooks", nargs="*", metavar="NOTEBOOK", help="a file, name or number; all where none is given"
+    )
+
+
+def _add_run(commands):
+    def action(asked):
+        from coursekit.authoring import runs
+
+        return runs.run(
+            asked.notebooks,
+            seeds=runs.parse_seeds(asked.seeds),
+            backends=asked.backends,
+            profile=asked.profile,
+            jobs=asked.jobs,
+            results=asked.results,
+            again=asked.again,
+        )
+
+    parser = _add(
+        commands,
+        "run",
+        action,
+        summary="Execute notebooks in fresh kernels, keep the results and print a table of them.",
+        example="run 01 02 --seeds 0-4 --backends tensorflow jax",
+        after_interrupt="the runs that ended are kept, and the same command goes on from there",
+    )
+    _add_notebooks(parser)
+    parser.add_argument("--seeds", nargs="+", default=["0"], metavar="SEED", help="such as 0-4 (default: 0)")
+    parser.add_argument("--backends", nargs="+", default=["tensorflow"], metavar="BACKEND", help="tensorflow jax torch")
+    parser.add_argument("--profile", choices=["quick", "full"], default="quick", help="default: quick")
+    parser.add_argument("--jobs", type=int, metavar="N", help="runs at once (default: one for two cores)")
+    parser.add_argument("--results", metavar="FOLDER", help="where to keep the records (default: data/results)")
+    parser.add_argument("--again", action="store_true", help="run what is already recorded, too")
+
+
+def _add_refresh(commands):
+    def action(asked):
+        from coursekit.authoring.refresh import refresh
+
+        return refresh(asked.notebooks)
+
+    parser = _add(
+        commands,
+        "refresh",
+        action,
+        summary="Execute notebooks (quick, TensorFlow, seed 0) and store them with their outputs.",
+        example="refresh 02",
+        after_interrupt="notebooks that were not finished are as they were",
+    )
+    _add_notebooks(parser)
+
+
+def _add_lint(commands):
+    def action(asked):
+        from coursekit.authoring.lint import RULES, lint
+
+        messages = lint(asked.notebooks)
+        print("\n".join(messages) or f"nothing to mend ({len(RULES)} rules)")
+        return not messages
+
+    parser = _add(
+        commands,
+        "lint",
+        action,
+        summary="Say what in a notebook breaks the course's rules, and how to mend it.",
+        example="lint notebooks/01_tensors.ipynb",
+    )
+    _add_notebooks(parser)
+
+
+def _add_index(commands):
+    def action(asked):
+        from coursekit.authoring.index import index
+        from coursekit.authoring.project import set_repository
+
+        if asked.repository:
+            set_repository(asked.repository)
+        stale = index(check=asked.check)
+        for name in stale:
+            print(f"{'out of date' if asked.check else 'written'}: {name}")
+        return not (asked.check and stale)
+
+    parser = _add(
+        commands,
+        "index",
+        action,
+        summary="Write what follows from the notebooks' metadata: titles, boxes, README table, course map, glossary.",
+        example="index --check",
+        after_interrupt="every file is whole, old or new; run it again",
+    )
+    parser.add_argument("--check", action="store_true", help="change nothing; fail if something is out of date")
+    parser.add_argument("--repository", metavar="URL", help="set the repository's address first")
+
+
+def _add_release(commands):
+    def action(asked):
+        from coursekit.authoring.release import release
+
+        return release(asked.out, run=not asked.no_run)
+
+    parser = _add(
+        commands,
+        "release",
+        action,
+        summary="Write the student edition, without solutions and outputs, and check that it runs to its end.",
+        example="release ../course-for-students",
+        after_interrupt="nothing was written",
+    )
+    parser.add_argument("out", metavar="OUT", help="a folder that does not exist yet")
+    parser.add_argument("--no-run", action="store_true", help="do not execute the result")
+
+
+def _add_doctor(commands):
+    def action(asked):
+        from coursekit.authoring.doctor import doctor
+
+        return doctor()
+
+    _add(
+        commands,
+        "doctor",
+        action,
+        summary="Say what is wrong with this environment and how to mend it.",
+        example="doctor",
+    )

@@ -1,0 +1,176 @@
+"""Execute one notebook in a fresh kernel, measure it, and collect what it noted: claims, exercises, time and memory."""
+
+import asyncio
+import contextlib
+import copy
+import json
+import os
+import signal
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+from coursekit.authoring.notebooks import has_code, tags
+from coursekit.records import NOTES, read_lines
+
+CELL_TIMEOUT = {"quick": 600, "full": None}  # seconds
+
+
+@dataclass
+class Outcome:
+    """What came of one execution. `status` is ok, failed (a cell raised), claims (a claim or exercise did not hold),
+    timeout or died."""
+
+    notebook: object
+    status: str = "ok"
+    error: str = ""
+    minutes: float = 0.0
+    peak_mb: int = 0
+    claims: list = field(default_factory=list)
+    exercises: dict = field(default_factory=dict)
+    device: str = ""
+    setup_seconds: float | None = None
+
+    @property
+    def held(self):
+        """How many of the claims held."""
+        return sum(made["held"] for made in self.claims)
+
+    @property
+    def solved(self):
+        """How many exercises were right in the end, that is in their solution cell."""
+        return sum(outcomes[-1] == "right" for outcomes in self.exercises.values())
+
+
+def environment(*, profile="quick", backend="tensorflow", seed=0, notes=None):
+    """The environment of a kernel that nobody watches."""
+    chosen = {
+        "COURSEKIT_PROFILE": profile,
+        "COURSEKIT_SEED": str(seed),
+        "KERAS_BACKEND": backend,
+        "COURSEKIT_PROGRESS": "off",
+    }
+    if notes:
+        chosen[NOTES] = str(notes)
+    inherited = {name: value for name, value in os.environ.items() if name not in ("MPLBACKEND", NOTES)}
+    return inherited | chosen
+
+
+async def execute(notebook, folder, *, profile="quick", backend="tensorflow", seed=0, on_cell=lambda done: None):
+    """Execute a copy of `notebook` in `folder` and return its `Outcome`.
+
+    A claim that does not hold is counted and the notebook goes on; any other error ends it. `on_cell` is called
+    with the number of code cells done.
+    """
+    outcome = Outcome(copy.deepcopy(notebook))
+    client = NotebookClient(
+        outcome.notebook,
+        timeout=CELL_TIMEOUT[profile],
+        kernel_name="python3",
+        resources={"metadata": {"path": str(folder)}},
+        shutdown_kernel="immediate",
+    )
+    interrupt = signal.getsignal(signal.SIGINT)
+    with tempfile.TemporaryDirectory() as scratch, open(Path(scratch) / "stderr", "w") as stderr:
+        notes = Path(scratch) / "notes.jsonl"
+        env = environment(profile=profile, backend=backend, seed=seed, notes=notes)
+        start = time.monotonic()
+        try:
+            async with client.async_setup_kernel(env=env, stderr=stderr):
+                _take_back_signals(interrupt)
+                watcher = asyncio.create_task(_watch_memory(client.km.provisioner.pid, outcome))
+                try:
+                    await _execute_cells(client, outcome, notes, on_cell)
+                finally:
+                    watcher.cancel()
+        except DeadKernelError:
+            if asyncio.current_task().cancelling():  # nbclient takes an interruption for a kernel's death
+                raise asyncio.CancelledError from None
+            outcome.status, outcome.error = "died", _last_words(stderr.name)
+        outcome.minutes = round((time.monotonic() - start) / 60, 3)
+        _collect(read_lines(notes), outcome)
+    return outcome
+
+
+def _last_words(file):
+    """Why a kernel died, with the last line that it wrote outside of the notebook, if there is one."""
+    why = "the kernel died: it crashed, or the machine ran out of memory"
+    lines = [line for line in Path(file).read_text(errors="replace").splitlines() if "[IPKernelApp]" not in line]
+    return f"{why}; its last words: {lines[-1]}" if lines else why
+
+
+def _take_back_signals(interrupt):
+    """Undo that nbclient answers Ctrl+C by killing its kernel only: the whole command is to stop."""
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(NotImplementedError):  # Windows, where nbclient leaves signals alone too
+        loop.remove_signal_handler(signal.SIGINT)
+        loop.remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGINT, interrupt)
+
+
+async def _execute_cells(client, outcome, notes, on_cell):
+    done = 0
+    for index, cell in enumerate(outcome.notebook.cells):
+        if not has_code(cell):
+            continue
+        try:
+            await client.async_execute_cell(cell, index, execution_count=done + 1)
+        except CellTimeoutError:
+            outcome.status, outcome.error = "timeout", f"cell {index} did not end in {client.timeout} seconds"
+            return
+        except CellExecutionError as error:
+            first = cell.source.strip().splitlines()[0]
+            outcome.error = outcome.error or f"cell {index} ({first}) raised {error.ename}: {error.evalue}"
+            if error.ename != "ClaimFailed":
+                outcome.status = "failed"
+                return
+        if "raises-exception" in tags(cell):
+            with notes.open("a") as file:
+                file.write(dumps({"kind": "meant to fail"}) + "\n")
+        done += 1
+        on_cell(done)
+
+
+async def _watch_memory(pid, outcome, every=0.2):
+    """Keep the largest resident memory of the kernel and its children, in MB, in `outcome.peak_mb`."""
+    kernel = psutil.Process(pid)
+    while True:
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            family = [kernel, *kernel.children(recursive=True)]
+            used = sum(process.memory_info().rss for process in family)
+            outcome.peak_mb = max(outcome.peak_mb, round(used / 2**20))
+        await asyncio.sleep(every)
+
+
+def _collect(notes, outcome):
+    """Sort the kernel's notes into the outcome; a claim or solution that does not hold makes it a failure."""
+    for line in notes:
+        kind = line.pop("kind")
+        if kind == "claim":
+            outcome.claims.append(line)
+        elif kind == "meant to fail" and outcome.claims and not outcome.claims[-1]["held"]:
+            outcome.claims.pop()  # a page that shows what a failing claim looks like
+        elif kind == "exercise":
+            outcome.exercises.setdefault(line["id"], []).append(line["outcome"])
+        elif kind == "setup":
+            outcome.device, outcome.setup_seconds = line["device"], line["seconds"]
+    unsolved = [name for name, outcomes in outcome.exercises.items() if outcomes[-1] != "right"]
+    if outcome.status == "ok" and outcome.held < len(outcome.claims):
+        outcome.status = "claims"
+        outcome.error = next(f"claim failed: {made['sentence']}" for made in outcome.claims if not made["held"])
+    elif outcome.status == "ok" and unsolved and _has_solutions(outcome.notebook):
+        outcome.status, outcome.error = "claims", f"the solution of exercise {unsolved[0]} is not accepted"
+
+
+def _has_solutions(notebook):
+    return any("solution" in tags(cell) for cell in notebook.cells)
+
+
+def dumps(record):
+    """One line of JSON for a record."""
+    return json.dumps(record, ensure_ascii=False, sort_keys=True)

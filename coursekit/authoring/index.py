@@ -1,0 +1,186 @@
+"""`coursekit index`: write what follows from the notebooks' metadata, so that nothing is typed twice.
+
+Each notebook's title, badge, box, setup cell and list of terms; the README's table of notebooks; the course map
+(data/course.json, drawn as docs/course_map.svg); the glossary; the table of data sets in data/README.md.
+"""
+
+import json
+import re
+import statistics
+
+import nbformat
+
+from coursekit import datasets
+from coursekit.authoring import notebooks, project
+from coursekit.errors import CoursekitError
+from coursekit.records import read_lines, results_file
+
+SETUP = """\
+# Set-up, the same in every notebook: it finds coursekit and prepares this session.
+try:
+    import coursekit as ck
+    from coursekit import check, claim, load, scale
+except ImportError as error:
+    {missing}
+
+rng = ck.setup("{name}")"""
+MISSING = """\
+raise ImportError(
+        "this course's coursekit is not installed here (a public package of that name is another "
+        "project): start JupyterLab with `make lab` in the course's folder"
+    ) from error"""
+MISSING_ON_COLAB = """\
+%pip install -q "coursekit-notebooks @ git+{address}"
+    import coursekit as ck
+    from coursekit import check, claim, load, scale"""
+
+
+def index(check=False):
+    """Bring everything up to date; with `check`, change nothing. Returns the files that were, or are, out of date."""
+    paths = notebooks.find()
+    course = [_entry(path, notebooks.about(notebooks.read(path))) for path in paths]
+    fresh = {path: _notebook(path, notebooks.read(path)) for path in paths}
+    root = project.root()
+    fresh[root / "data" / "course.json"] = json.dumps(course, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    fresh[root / "docs" / "glossary.md"] = _glossary(paths)
+    fresh[root / "README.md"] = _between(root / "README.md", "notebooks", _table(course))
+    fresh[root / "data" / "README.md"] = _between(root / "data" / "README.md", "data sets", datasets.cards_markdown())
+    stale = [path for path, text in fresh.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
+    if not check:
+        for path in stale:
+            notebooks.write_whole(path, fresh[path])
+        _draw_map(root, redraw=root / "data" / "course.json" in stale)
+    return [path.relative_to(root).as_posix() for path in stale]
+
+
+def minutes_of(name):
+    """Median minutes of the recorded `quick` runs on TensorFlow, or None where there is no record."""
+    runs = [run for run in read_lines(results_file(name)) if run["status"] == "ok" and run["backend"] == "tensorflow"]
+    quick = [run["minutes"] for run in runs if run["profile"] == "quick"]
+    return round(statistics.median(quick), 1) if quick else None
+
+
+def _entry(path, about):
+    """A notebook's line in the course map."""
+    missing = [key for key in ("title", "summary", "objectives", "requires", "terms", "backends") if key not in about]
+    if missing:
+        raise CoursekitError(f"{path.name}: metadata.coursekit lacks {', '.join(missing)}; see CONTRIBUTING.md")
+    name = path.stem
+    minutes = minutes_of(name)
+    return {"name": name, "minutes": minutes, **{key: about[key] for key in ("title", "summary", "requires")}}
+
+
+def _notebook(path, notebook):
+    """The notebook's text with its generated cells renewed."""
+    about, name = notebooks.about(notebook), path.stem
+    about["minutes"] = minutes_of(name)
+    heading = f"# {name[:2]} {about['title']}\n\n{_badge(name)}\n\n{about['summary']}"
+    _place(notebook, "title", "markdown", heading, 0)
+    _place(notebook, "box", "markdown", _box(about), 1)
+    _place(notebook, "setup", "code", setup_cell(name), 2)
+    before = next((i for i, cell in enumerate(notebook.cells) if cell.source.startswith("## Sources")), None)
+    _place(notebook, "terms", "markdown", _terms(about), len(notebook.cells) if before is None else before)
+    return nbformat.writes(notebooks.normalise(notebook)) + "\n"
+
+
+def _place(notebook, tag, kind, source, position):
+    """Put `source` into the cell with this tag, or into a new cell at `position`."""
+    for cell in notebook.cells:
+        if tag in notebooks.tags(cell):
+            if cell.source != source and kind == "code":
+                cell.outputs, cell.execution_count = [], None
+            cell.source = source
+            return
+    make = nbformat.v4.new_code_cell if kind == "code" else nbformat.v4.new_markdown_cell
+    notebook.cells.insert(position, make(source, id=tag, metadata={"tags": [tag]}))
+
+
+def setup_cell(name):
+    """The source of the setup cell of the notebook `name`."""
+    address = project.repository()
+    return SETUP.format(missing=MISSING_ON_COLAB.format(address=address) if address else MISSING, name=name)
+
+
+def _badge(name):
+    address = project.repository()
+    if address is None:
+        return "*Colab: no link yet, the repository's address is not set (`coursekit index --repository URL`).*"
+    where = f"{address.removeprefix('https://github.com/')}/blob/main/notebooks/{name}.ipynb"
+    picture = "https://colab.research.google.com/assets/colab-badge.svg"
+    return f"[![Open this notebook in Colab]({picture})](https://colab.research.google.com/github/{where})"
+
+
+def _box(about):
+    need = ", ".join(f"[{_short(name)}]({name}.ipynb)" for name in about["requires"]) or "nothing but a little Python"
+    runs = f"the cells run in about {about['minutes']} minutes" if about["minutes"] else "not measured yet"
+    lines = [
+        "> **What you will be able to do**",
+        ">",
+        *[f"> - {objective}" for objective in about["objectives"]],
+        ">",
+        f"> **What you need first:** {need}.",
+        ">",
+        f"> **Time:** {runs} on two cores, reading and exercises apart.",
+    ]
+    return "\n".join(lines)
+
+
+def _terms(about):
+    terms = sorted(about["terms"].items(), key=lambda item: item[0].lower())
+    return "\n".join(["## Terms", "", *[f"- **{term}**: {meaning}" for term, meaning in terms]])
+
+
+def _short(name):
+    return name.replace("_", " ")
+
+
+def _table(course):
+    rows = ["| | Notebook | What it is about | Needs | Minutes |", "|---|---|---|---|---|"]
+    for one in course:
+        needs = ", ".join(need[:2] for need in one["requires"]) or "–"
+        link = f"[{one['title']}](notebooks/{one['name']}.ipynb)"
+        rows.append(f"| {one['name'][:2]} | {link} | {one['summary']} | {needs} | {one['minutes'] or '–'} |")
+    return "\n".join(rows)
+
+
+def _glossary(paths):
+    terms = {}
+    for path in paths:
+        for term, meaning in notebooks.about(notebooks.read(path))["terms"].items():
+            if term in terms:
+                raise CoursekitError(f"the term {term!r} is defined in {terms[term][1].name} and in {path.name}")
+            terms[term] = (meaning, path)
+    lines = [
+        "# Glossary",
+        "",
+        "Made by `coursekit index` from the notebooks; a term is defined where it is introduced.",
+        "",
+    ]
+    for term, (meaning, path) in sorted(terms.items(), key=lambda item: item[0].lower()):
+        lines.append(f"- **{term}**: {meaning} ([{_short(path.stem)}](../notebooks/{path.name}))")
+    return "\n".join(lines) + "\n"
+
+
+def _between(path, name, text):
+    """The file's text with what stands between its two markers replaced."""
+    start, end = f"<!-- {name}: made by coursekit index -->", f"<!-- end of {name} -->"
+    if not path.is_file() or (old := path.read_text(encoding="utf-8")).count(start) != 1 or old.count(end) != 1:
+        raise CoursekitError(f"{path.name} needs the two lines {start} and {end}; put them back")
+    return re.sub(f"{start}.*{end}", lambda _: f"{start}\n{text.strip()}\n{end}", old, flags=re.DOTALL)
+
+
+def _draw_map(root, redraw):
+    picture = root / "docs" / "course_map.svg"
+    if picture.is_file() and not redraw:
+        return
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from coursekit.plots.course import draw_course_map
+
+    with plt.rc_context({"svg.hashsalt": "coursekit", "svg.fonttype": "path"}):
+        figure = draw_course_map(json.loads((root / "data" / "course.json").read_text(encoding="utf-8")))
+        figure.savefig(picture, metadata={"Date": None, "Creator": None})
+        plt.close(figure)
