@@ -1,0 +1,229 @@
+"""Checks of the exercises of notebook 01: shapes, a variable, who shares memory, patches, scores and windows."""
+
+import numpy as np
+
+from coursekit.exercises import NOT_ATTEMPTED, as_array, exercise
+
+_REPEATS = 5  # random inputs tried for each function
+
+
+@exercise("1.1")
+def check_three_shapes(answer):
+    """The shapes of a (10, 365, 24, 4) tensor and of two pieces cut from it."""
+    if not isinstance(answer, tuple | list) or len(answer) != 3:
+        return "give three shapes: of x, of x[0] and of x[0, :, 12]"
+    if any(one is ... or one is None for one in answer):
+        return NOT_ATTEMPTED
+    x = np.zeros((10, 365, 24, 4), dtype="bool")
+    for name, right, given in zip(("x", "x[0]", "x[0, :, 12]"), (x, x[0], x[0, :, 12]), answer, strict=True):
+        hint = _compare_shapes(name, right.shape, given)
+        if hint:
+            return hint
+    return None
+
+
+def _compare_shapes(name, right, given):
+    """None if the shape that was given is right, else a hint."""
+    try:
+        given = tuple(int(size) for size in given)  # a list or a TensorShape will do
+    except (TypeError, ValueError):
+        return f"a shape is a tuple, such as (3, 4); for {name} you gave {given!r}"
+    if given == right:
+        return None
+    if given == right[::-1]:
+        return f"for {name}, give the sizes in the order of the axes: the first axis comes first"
+    if len(given) > len(right):
+        return f"for {name}, an axis that is given one number, such as [0], vanishes; a slice or : keeps its axis"
+    if name == "x" and len(given) < len(right):
+        return "x has four axes: stations, days, hours, quantities"
+    if len(given) < len(right):
+        return f"for {name}, more axes remain: only an axis that is given a number vanishes"
+    if sorted(given) == sorted(right):
+        return f"for {name}, the sizes are right but not in the order of the axes"
+    return (
+        f"for {name}, {given} is not right: write the sizes below the names of the axes, and strike out what is indexed"
+    )
+
+
+@exercise("1.2")
+def check_variable(answer):
+    """A tf.Variable of 0.1, 0.2, 0.3 in float64, not trainable."""
+    import tensorflow as tf
+
+    if not isinstance(answer, tf.Variable):
+        return f"this is a {type(answer).__module__.split('.')[0]} {type(answer).__name__}, not a tf.Variable"
+    if isinstance(answer.trainable, tf.DType):
+        return (
+            "the second positional argument of tf.Variable is trainable, so your type went there; write dtype= by name"
+        )
+    if answer.dtype != tf.float64:
+        return f"the dtype is {answer.dtype.name}; ask for tf.float64 by name"
+    value, right = answer.numpy(), np.array([0.1, 0.2, 0.3])
+    if value.shape != (3,):
+        return f"it should hold three numbers, with shape (3,); its shape is {value.shape}"
+    if not np.allclose(value, right, atol=1e-6):
+        return f"it should hold 0.1, 0.2 and 0.3, and holds {value.tolist()}"
+    if not np.allclose(value, right, rtol=0, atol=1e-12):
+        lost = f"0.1 has become {float(value[0])!r}"
+        return f"the numbers were float32 on their way and lost digits: {lost}; start from the list"
+    if answer.trainable:
+        return "it is still trainable; pass trainable=False"
+    return None
+
+
+@exercise("1.3")
+def check_writes(answer):
+    """Six writes; the truth is found by making them."""
+    names = tuple("ABCDEF")
+    if not isinstance(answer, dict) or set(answer) != set(names):
+        return 'give a dictionary with an answer for each of A to F, such as {"A": "yes", ...}'
+    if any(one is ... or one is None for one in answer.values()):
+        return NOT_ATTEMPTED
+    for name in names:
+        if answer[name] not in ("yes", "no", "error"):
+            return f'the answer to {name} is {answer[name]!r}; write "yes", "no" or "error"'
+    wrong = [name for name in names if answer[name] != _what_happens(name)]
+    return f"{len(wrong)} of 6 not right yet. Look at {wrong[0]}: {_ABOUT[wrong[0]]}" if wrong else None
+
+
+_ABOUT = {
+    "A": "can a row of a reshaped array be described as so many bytes of the same block?",
+    "B": "can a list of positions be described as every so many bytes of a block?",
+    "C": "b is a slice, so a view or a copy? And does += make a new array, or write into the one that is there?",
+    "D": "after b = b + 1, is b still a name for the slice?",
+    "E": "how many copies lie between a and b?",
+    "F": "does TensorFlow let anyone write through np.asarray(t)?",
+}
+
+
+def _what_happens(name):
+    """ "yes", "no" or "error", found by doing it."""
+    import tensorflow as tf
+
+    a = np.zeros(6)
+    try:
+        if name == "A":
+            a.reshape(2, 3)[1][0] = 1
+        elif name == "B":
+            b = a[[3, 4, 5]]
+            b[0] = 1
+        elif name == "C":
+            b = a[::2]
+            b += 1
+        elif name == "D":
+            b = a[::2]
+            b = b + 1
+        elif name == "E":
+            tf.constant(a).numpy()[0] = 1
+        else:
+            with tf.device("CPU:0"):
+                np.asarray(tf.constant(a))[0] = 1
+    except ValueError:
+        return "error"
+    return "yes" if a.any() else "no"
+
+
+@exercise("1.4")
+def check_patches(patches):
+    """Patches of random images, compared with patches cut out one by one."""
+    rng = np.random.default_rng()
+    for channels, size in enumerate(rng.permutation([2, 3, 4, 2, 3]).tolist(), start=1):
+        down, across = rng.permutation(np.arange(2, 6))[:2]  # never the same number
+        image = rng.integers(0, 256, (down * size, across * size, channels)).astype("uint8")
+        got = patches(image.copy(), size)
+        if got is None or got is ...:
+            return NOT_ATTEMPTED
+        got = as_array(got)
+        hint = _hint_about_patches(got, image, size, down, across)
+        if hint:
+            return hint
+    return None
+
+
+def _hint_about_patches(got, image, size, down, across):
+    corners = [(i * size, j * size) for i in range(down) for j in range(across)]
+    right = np.stack([image[i : i + size, j : j + size] for i, j in corners])  # (n, size, size, channels)
+    if got.shape != right.shape:
+        return (
+            f"an image of shape {image.shape} cut into patches of {size} × {size} gives the shape {right.shape}, "
+            f"and yours is {got.shape}"
+        )
+    if np.array_equal(got, right):
+        return None
+    if np.array_equal(got, image.reshape(right.shape)):
+        return "the shape fits, but a reshape alone keeps the numbers in their order: your patches are strips of rows"
+    if np.array_equal(got, right.reshape(down, across, *right.shape[1:]).swapaxes(0, 1).reshape(right.shape)):
+        return "these are the right patches in another order: go along the first row of patches before the next"
+    if np.array_equal(got, right.swapaxes(1, 2)):
+        return "each patch is transposed: its rows and columns are exchanged"
+    return "the shape fits, but the pixels are not where they belong; compare patch 0 with image[:size, :size]"
+
+
+@exercise("1.5")
+def check_scores(scores):
+    """Scores of random queries and keys, compared with dot products made one by one."""
+    rng = np.random.default_rng()
+    for _ in range(_REPEATS):
+        batch, n_queries, n_keys, features = rng.permutation(np.arange(2, 8))[:4]  # all different
+        # whole numbers: exact in the reduced precision, too, in which a GPU may multiply float32
+        queries = rng.integers(-9, 10, (batch, n_queries, features)).astype("float32")
+        keys = rng.integers(-9, 10, (batch, n_keys, features)).astype("float32")
+        got = scores(queries.copy(), keys.copy())
+        if got is None or got is ...:
+            return NOT_ATTEMPTED
+        hint = _hint_about_scores(as_array(got), queries, keys)
+        if hint:
+            return hint
+    return None
+
+
+def _hint_about_scores(got, queries, keys):
+    right = np.array([[[np.dot(q, k) for k in ks] for q in qs] for qs, ks in zip(queries, keys, strict=True)])
+    if got.shape == right.shape:
+        if np.allclose(got, right, atol=1e-4):
+            return None
+        mixed = np.einsum("bqf,ckf->bqk", queries, keys), np.einsum("cqf,bkf->bqk", queries, keys)
+        if any(np.allclose(got, one, atol=1e-4) for one in mixed):
+            return "each query met the keys of all batch members: the batch letter must be the same in both operands"
+        return "the shape is right, the values are not: each score is the dot product of one query with one key"
+    if got.shape == right.swapaxes(1, 2).shape:
+        return "queries and keys are exchanged: the order of the letters on the right is the order of the result's axes"
+    if got.shape == right.shape[1:]:
+        return "the batch axis is gone: a letter that is missing on the right is summed over"
+    if got.ndim == 4:
+        return f"the shape {got.shape} has an axis too many: is every axis that is to be summed missing on the right?"
+    return f"the shape should be (batch, queries, keys), here {right.shape}, and yours is {got.shape}"
+
+
+@exercise("1.6")
+def check_windows(windows_of):
+    """Windows of random series, compared with slices, and written through."""
+    rng = np.random.default_rng()
+    for repeat in range(_REPEATS):
+        length, features = (int(n) for n in rng.permutation(np.arange(2, 7))[:2])  # never the same number
+        series = rng.normal(size=(length + int(rng.integers(7, 20)), 2 * features))
+        series = series[:, ::2] if repeat else series[:, :features].copy()  # after the first, a view with gaps
+        got = windows_of(series, length)
+        if got is None or got is ...:
+            return NOT_ATTEMPTED
+        hint = _hint_about_windows(as_array(got), series, length)
+        if hint:
+            return hint
+    return None
+
+
+def _hint_about_windows(got, series, length):
+    right = np.stack([series[i : i + length] for i in range(len(series) - length + 1)])
+    if got.shape == right.swapaxes(1, 2).shape:
+        return "the last two axes are exchanged: sliding_window_view puts the new axis last, time has to come before it"
+    if got.shape == right[1:].shape:
+        return f"one window is missing: a series of {len(series)} has {len(right)} windows of {length}"
+    if got.shape != right.shape:
+        return f"windows of {length} of a series {series.shape} have the shape {right.shape}, and yours is {got.shape}"
+    if not np.array_equal(got, right):
+        return "the shape is right, the values are not: window i is series[i : i + length]"
+    series[length] += 1  # write into the series ...
+    moved = np.stack([series[i : i + length] for i in range(len(series) - length + 1)])
+    if not np.array_equal(got, moved):  # ... and look at the windows
+        return "the values are right, but in a copy: a write into the series did not reach the windows"
+    return None

@@ -1,0 +1,298 @@
+"""The checks of notebook 02, Broadcasting."""
+
+import numbers
+import tracemalloc
+
+import numpy as np
+
+from coursekit.exercises import NOT_ATTEMPTED, as_array, exercise
+
+
+def _missing(answer):
+    return answer is None or answer is ...
+
+
+def _wrong_shape(got, expected, sizes):
+    """A hint if `got` has another shape than `expected`, else None. `sizes` says in words what the call was."""
+    if got.shape == expected.shape:
+        return None
+    if got.shape == expected.T.shape:
+        return f"transposed: for {sizes} the shape should be {expected.shape}, yours is {got.shape}"
+    return f"for {sizes} the shape should be {expected.shape}, yours is {got.shape}"
+
+
+# --- 2.1 --------------------------------------------------------------------------------------------------------------
+PAIRS = [((5, 3), (3,)), ((5, 3), (5,)), ((7, 1), (7,)), ((8, 1, 6), (4, 1))]
+_MISTAKES = {  # number of the pair, wrong answer: hint
+    (1, "error"): "the 3 stands below the 3, and the axis that is missing counts as 1",
+    (2, (5, 3)): "align from the right: the 5 stands below the 3, not below the 5",
+    (3, (7,)): "the missing axis of (7,) is on the left and counts as 1: a column meets a row",
+    (3, (7, 1)): "the missing axis of (7,) is on the left, not on the right: a column meets a row",
+    (3, "error"): "7 stands below 1, which is allowed, and the missing axis counts as 1",
+    (4, "error"): "go through the axes from the right: 6 and 1, 1 and 4, 8 and a missing one. Which of them fails?",
+    (4, (8, 1, 6)): "the 1 in the middle of the first shape is stretched, too",
+}
+
+
+@exercise("2.1")
+def check_shapes(answer):
+    """Four shapes, or the word "error"."""
+    if not isinstance(answer, (list, tuple)) or len(answer) != len(PAIRS):
+        return 'give a list of four: each a shape, such as (2, 3), or the word "error"'
+    if all(map(_missing, answer)):
+        return NOT_ATTEMPTED
+    for number, (given, pair) in enumerate(zip(answer, PAIRS, strict=True), start=1):
+        if _missing(given):
+            return f"number {number} is still to do; the ones before it are right"
+        try:
+            right = np.broadcast_shapes(*pair)
+        except ValueError:
+            right = "error"
+        if isinstance(given, int):
+            return f"number {number}: a shape is a tuple; one with a single axis is written ({given},)"
+        if isinstance(given, str) and given.strip().lower() != "error":
+            return f'number {number}: write a tuple, such as (2, 3), or the word "error"'
+        given = "error" if isinstance(given, str) else tuple(int(size) for size in given)
+        if given != right:
+            hint = _MISTAKES.get((number, given), "write the two shapes one below the other, aligned from the right")
+            return f"number {number}, {pair[0]} and {pair[1]}: {hint}"
+    return None
+
+
+# --- 2.2 --------------------------------------------------------------------------------------------------------------
+@exercise("2.2")
+def check_one_hot(one_hot):
+    """A function of labels and the number of classes; random ones, among them classes that no label has."""
+    rng = np.random.default_rng()
+    for repeat, classes in enumerate(rng.permutation(np.arange(3, 8))[:3]):
+        n = rng.integers(9, 20)
+        labels = rng.integers(0, classes - 1, size=n)  # the last class does not occur ...
+        if repeat:
+            labels[rng.integers(n)] = classes - 1  # ... or once
+        got = one_hot(labels.copy(), int(classes))
+        if _missing(got):
+            return NOT_ATTEMPTED
+        got = as_array(got)
+        expected = np.zeros((n, classes))
+        expected[np.arange(n), labels] = 1
+        seen = labels.max() + 1
+        if seen < classes and got.shape == (n, seen) and np.array_equal(got, expected[:, :seen]):
+            return "a class that no label has needs its column, too: the width is `classes`, not the largest label + 1"
+        if hint := _wrong_shape(got, expected, f"{n} labels and {classes} classes"):
+            return hint
+        shifted = np.zeros((n, classes))
+        shifted[np.arange(n), labels - 1] = 1
+        shifted[labels == 0] = 0
+        if np.array_equal(got, shifted):
+            return "your classes start at 1; they are numbered from 0 to classes - 1"
+        if np.array_equal(got, 1 - expected):
+            return "zeros and ones are the wrong way round: 1 stands where label and class are equal"
+        if not np.array_equal(got, expected):
+            row = int(np.flatnonzero((got != expected).any(axis=1))[0])
+            return f"the row of label {labels[row]} of {classes} should be {expected[row].astype(int).tolist()}"
+    return None
+
+
+# --- 2.3 --------------------------------------------------------------------------------------------------------------
+@exercise("2.3")
+def check_standardise(standardise):
+    """A function of a batch. Random batches whose images and channels differ; n equals the width in the second.
+
+    The second batch is reached only by an answer that is right for the first, so what fails there is a matter of axes.
+    """
+    rng = np.random.default_rng()
+    for n, height, width, channels in [(4, 6, 5, 3), (5, 6, 5, 3), (2, 7, 9, 4), (3, 6, 5, 2)]:
+        scale = 10 ** rng.uniform(-1.3, 1.6, (n, 1, 1, channels))  # from 0.05 to 40
+        offset = scale * rng.uniform(-3, 3, (n, 1, 1, channels))
+        batch = offset + scale * rng.normal(size=(n, height, width, channels))
+        black = (rng.integers(n), slice(None), slice(None), rng.integers(channels))
+        batch[black] = 0.0 if n > 3 else 0.1  # the mean of equal numbers may be rounded
+        given = batch.copy()
+        got = standardise(given)
+        if _missing(got):
+            return NOT_ATTEMPTED
+        got = as_array(got)
+        if not np.array_equal(given, batch):
+            return "the batch that was handed in has changed: make a new array, and avoid -= and /= on it"
+        if hint := _standardise_hint(got, batch, black):
+            return hint
+    return None
+
+
+def _standardise_hint(got, batch, black):
+    if got.shape != batch.shape:
+        return f"the result should have the shape of the batch, {batch.shape}; yours is {got.shape}"
+    if np.isnan(got).any() or np.isinf(got).any():
+        return "there is NaN or infinity in the result: a channel that is the same everywhere has deviation 0"
+
+    def as_if(axes, spread=np.std):
+        same = batch.max(axis=axes, keepdims=True) == batch.min(axis=axes, keepdims=True)
+        deviation = np.where(same, 1, spread(batch, axis=axes, keepdims=True))
+        return np.where(same, 0, (batch - batch.mean(axis=axes, keepdims=True)) / deviation)
+
+    def mine(other):
+        return np.allclose(got, other, rtol=1e-3, atol=1e-3)
+
+    if mine(as_if((0, 1, 2))):
+        return "you took one mean a channel for the whole batch; each image needs its own"
+    if mine(as_if((1, 2, 3))):
+        return "you took one mean an image; each of its channels needs its own"
+    if mine(as_if((1, 2), lambda b, **how: np.std(b, ddof=1, **how))):
+        return "you divided by n - 1 in the deviation; np.std divides by n (in PyTorch: correction=0)"
+    if mine(as_if((1, 2), np.var)):
+        return "you divided by the variance; the standard deviation is its square root"
+    if mine(batch - batch.mean(axis=(1, 2), keepdims=True)):
+        return "the means are right; the division by the standard deviation is missing"
+    if mine(as_if((1, 2))):
+        return None
+    varied = np.ones(batch.shape, dtype=bool)
+    varied[black] = False
+    if np.allclose(got[varied], as_if((1, 2))[varied], rtol=1e-3, atol=1e-3):
+        return (
+            "a channel that is the same everywhere should become zeros; comparing its deviation with 0 is not safe, "
+            "because means are rounded"
+        )
+    if len(batch) == batch.shape[2]:
+        return f"wrong for a batch of shape {batch.shape}, where two axes have the same size: see what keepdims does"
+    means = np.abs(got.mean(axis=(1, 2))).max()
+    return f"each channel of each image should have mean 0 and deviation 1; the largest mean left over is {means:.3g}"
+
+
+# --- 2.4 --------------------------------------------------------------------------------------------------------------
+BUDGET = 5  # times the memory of the result
+
+
+@exercise("2.4")
+def check_manhattan(manhattan):
+    """A function of two sets of points: first the numbers, then the memory on a larger case."""
+    rng = np.random.default_rng()
+    for d in rng.permutation([3, 8]):
+        n, m = rng.permutation([4, 5, 6, 7])[:2]
+        x, y = rng.normal(size=(n, d)), rng.normal(size=(m, d))
+        got = manhattan(x.copy(), y.copy())
+        if _missing(got):
+            return NOT_ATTEMPTED
+        if not isinstance(got, np.ndarray):
+            return f"hand back a NumPy array, not {type(got).__name__}: the check measures NumPy's memory"
+        if hint := _manhattan_hint(got, x, y):
+            return hint
+    n, m, d = 250, 200, 60
+    x, y = rng.normal(size=(n, d)), rng.normal(size=(m, d))
+    got, peak = _measured(lambda: manhattan(x, y))
+    if hint := _manhattan_hint(got, x, y):
+        return hint
+    times = peak / (n * m * 8)
+    if times > BUDGET:
+        return (
+            f"the distances are right, but for shapes ({n}, {d}) and ({m}, {d}) you held {times:.1f} times the memory "
+            f"of the result; {BUDGET} are allowed. Which axis is not in the result and can be done one entry at a time?"
+        )
+    return None
+
+
+def _manhattan_hint(got, x, y):
+    difference = x[:, None] - y
+    expected = np.abs(difference).sum(axis=-1)
+    if hint := _wrong_shape(got, expected, f"x of shape {x.shape} and y of shape {y.shape}"):
+        return hint
+    if np.allclose(got, expected):
+        return None
+    if np.allclose(got, difference.sum(axis=-1)) or np.allclose(got, np.abs(difference.sum(axis=-1))):
+        return "take the absolute value of each difference, before the sum: here positive and negative ones cancel"
+    if np.allclose(got, (difference**2).sum(axis=-1)) or np.allclose(got, np.sqrt((difference**2).sum(axis=-1))):
+        return "these are Euclidean distances, from squares; the Manhattan distance adds absolute differences"
+    if np.allclose(got, np.abs(difference).max(axis=-1)):
+        return "you took the largest difference; the Manhattan distance is their sum"
+    if np.allclose(got, np.abs(difference).mean(axis=-1)):
+        return "you took the mean over the features; the distance is the sum"
+    i, j = (int(k) for k in np.argwhere(~np.isclose(got, expected))[0])
+    return f"the distance from x[{i}] to y[{j}] should be {expected[i, j]:.3f}, yours is {got[i, j]:.3f}"
+
+
+def _measured(function):
+    """What function() returns, and the most memory in bytes that NumPy holds during it beyond what it held before."""
+    tracing = tracemalloc.is_tracing()
+    if not tracing:
+        tracemalloc.start()
+    try:
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        result = function()
+        return result, tracemalloc.get_traced_memory()[1] - before
+    finally:
+        if not tracing:
+            tracemalloc.stop()
+
+
+# --- 2.5 --------------------------------------------------------------------------------------------------------------
+@exercise("2.5")
+def check_floor(answer):
+    """A number: the variance of the four targets."""
+    targets = np.array([1, 2, 3, 6])
+    number = as_array(float(answer) if isinstance(answer, numbers.Number) else answer)
+    if number.shape != () or number.dtype.kind not in "iuf":
+        return "the answer is one number"
+    mistakes = {
+        0.0: "that is the least of the right loss; here each prediction is compared with all four targets",
+        float(targets.mean()): "that is the prediction at which the loss is smallest; what is the loss there?",
+        float(targets.var(ddof=1)): "close: the loss is a mean over four targets, so divide by 4, not by 3",
+        float(targets.var() * 4): "you summed the squares; the loss is their mean",
+        float(targets.std()): "that is the standard deviation; the loss averages squares and takes no root",
+    }
+    for wrong, hint in mistakes.items():
+        if np.isclose(number, wrong, atol=0.01):
+            return hint
+    if not np.isclose(number, targets.var(), atol=0.01):
+        return "see the formula in section 6: what is left of it when every prediction is the best possible?"
+    return None
+
+
+# --- 2.6 --------------------------------------------------------------------------------------------------------------
+@exercise("2.6")
+def check_accuracy(safe_accuracy):
+    """A function of two arrays of labels. All mixes of (n,) and (n, 1), a single label, and what to refuse."""
+    rng = np.random.default_rng()
+    for n in (1, *rng.integers(5, 40, size=3)):
+        y_true = rng.integers(0, 4, size=n)
+        y_pred = np.where(rng.random(n) < 0.6, y_true, rng.integers(0, 4, size=n))
+        share = float(np.mean(y_true == y_pred))
+        for true, pred in ((a, b) for a in (y_true, y_true[:, None]) for b in (y_pred, y_pred[:, None])):
+            got = safe_accuracy(true.copy(), pred.copy())
+            if _missing(got):
+                return NOT_ATTEMPTED
+            if hint := _accuracy_hint(as_array(got), share, true, pred):
+                return hint
+    wide, single = rng.integers(0, 4, size=(6, 3)), rng.integers(0, 4, size=6)
+    for true, pred, what in [
+        (single, single[:5], "six labels against five"),
+        (single, single[:1], "six labels against a single one"),
+        (single, single[None, :], "a row of shape (1, 6)"),
+        (single[None, :], single, "a row of shape (1, 6) as y_true"),
+        (wide[:2], single, "labels of shape (2, 3) as y_true"),
+        (single[:, None, None], single[:, None, None], "labels of shape (6, 1, 1)"),
+        (single[0], single[0], "labels of shape ()"),
+        (wide, wide, "labels of shape (6, 3)"),
+    ]:
+        try:
+            safe_accuracy(true.copy(), pred.copy())
+        except ValueError:
+            continue
+        except Exception as error:
+            return f"{what} should raise a ValueError; yours raised {type(error).__name__}"
+        return f"{what} should raise a ValueError; yours gave an answer"
+    return None
+
+
+def _accuracy_hint(got, share, true, pred):
+    if got.shape != ():
+        return f"the accuracy is one number; yours has the shape {got.shape}"
+    if np.isclose(got, share):
+        return None
+    call = f"{true.shape} against {pred.shape}"
+    if true.shape != pred.shape and np.isclose(got, np.mean(true == pred)):
+        return f"for {call} every label was compared with every prediction: give both the same shape first"
+    if np.isclose(got, 1 - share):
+        return "that is the share of wrong ones"
+    if np.isclose(got, share * len(true)):
+        return "that is their number; the accuracy is a share, from 0 to 1"
+    return f"for {call} the accuracy should be {share:.3f}, yours is {float(got):.3f}"
