@@ -1,0 +1,382 @@
+"""The checks of notebook 03, Gradient descent."""
+
+import numpy as np
+
+from coursekit.exercises import NOT_ATTEMPTED, as_array, exercise
+
+
+def _missing(answer):
+    return answer is None or answer is ...
+
+
+def _numbers(answer, names, hints, right, shape_hint):
+    """Compare a list of numbers with the right ones; `hints` maps (place, wrong number) to a hint."""
+    if not isinstance(answer, (list, tuple, np.ndarray)) or len(answer) != len(right):
+        return shape_hint
+    if all(map(_missing, answer)):
+        return NOT_ATTEMPTED
+    for i, (given, true) in enumerate(zip(answer, right, strict=True)):
+        if _missing(given):
+            return f"{names[i]} is still to do; the ones before it are right"
+        number = as_array(given)
+        if number.shape != () or number.dtype.kind not in "iuf" or not np.isfinite(number):
+            return f"{names[i]} should be a plain number, not {given!r}"
+        if not np.isclose(number, true, atol=1e-6):
+            known = (hint for (place, wrong), hint in hints.items() if place == i and np.isclose(number, wrong))
+            return f"{names[i]}: {next(known, 'not yet; write down every step, from the loss back')}"
+    return None
+
+
+def _not_numbers(values, what):
+    """A sentence that explains inf or NaN, the end of a training that diverged; None where all is finite."""
+    if np.isfinite(values).all():
+        return None
+    return (
+        f"{what} is inf or NaN: the walk has diverged. Each step landed higher than the last, until the numbers were "
+        "too large to hold; make the learning rate ten times smaller"
+    )
+
+
+# --- 3.1 --------------------------------------------------------------------------------------------------------------
+_SLOPES = ("dL/dW2", "dL/db2", "dL/dW1", "dL/db1")
+_SIGN = "the sign: dL/dy is 2(y − t), and y is smaller than t here"
+_TWO = "a factor 2 is missing: the derivative of (y − t)² is 2(y − t)"
+_SQUARE = "the derivative of z² is 2z, not z: a factor 2 is missing on the way through f"
+_SLOPE_HINTS = {
+    (0, 4): _SIGN, (0, -2): _TWO, (0, -8): "W2 is multiplied by h, so dL/dW2 is dL/dy times h; you took another factor",
+    (1, 4): _SIGN, (1, -2): _TWO, (1, -8): "y grows by 1 when b2 does: dL/db2 is dL/dy itself",
+    (2, 32): _SIGN, (2, -16): "W1 is multiplied by x = 2, or the 2 of 2z is missing: go through the chain again",
+    (2, -8): "a link is missing: from h back to z comes 2z, from z back to W1 comes x",
+    (3, 16): _SIGN, (3, -8): _SQUARE, (3, -32): "z grows by 1 when b1 does; x belongs to W1 only",
+}  # fmt: skip
+
+
+@exercise("3.1")
+def check_slopes(answer):
+    """Four slopes of the network with x 2, W1 1, b1 -1, W2 2, b2 1, target 5."""
+    x, w1, b1, w2, b2, target = 2.0, 1.0, -1.0, 2.0, 1.0, 5.0
+    z = w1 * x + b1
+    on_y = 2 * (w2 * z**2 + b2 - target)
+    on_z = on_y * w2 * 2 * z
+    right = (on_y * z**2, on_y, on_z * x, on_z)
+    return _numbers(answer, _SLOPES, _SLOPE_HINTS, right, "give a list of four numbers: dL/dW2, dL/db2, dL/dW1, dL/db1")
+
+
+# --- 3.2 --------------------------------------------------------------------------------------------------------------
+@exercise("3.2")
+def check_divide(divide_backward):
+    """Slopes on a (n, m) and b (m,) of a / b, for random sizes."""
+    rng = np.random.default_rng()
+    for _ in range(3):
+        n, m = rng.integers(2, 6), rng.integers(6, 9)
+        a, slope = rng.normal(size=(2, n, m))
+        b = rng.uniform(0.5, 2, size=m) * rng.choice([-1, 1], size=m)
+        given = [values.copy() for values in (a, b, slope)]
+        got = divide_backward(*given)
+        if _missing(got):
+            return NOT_ATTEMPTED
+        if not isinstance(got, (list, tuple)) or len(got) != 2:
+            return "return two arrays: the slope on a and the slope on b"
+        if not all(np.array_equal(now, was) for now, was in zip(given, (a, b, slope), strict=True)):
+            return "one of the arrays you were given has changed; make new ones instead"
+        if hint := _divide_hint(*map(as_array, got), a, b, slope):
+            return hint
+    return None
+
+
+def _divide_hint(on_a, on_b, a, b, slope):
+    if on_a.shape != a.shape:
+        return f"the slope on a should have a's shape, {a.shape}; yours has {on_a.shape}"
+    if hint := _not_numbers(on_a, "the slope on a"):
+        return hint
+    if np.allclose(on_a, 1 / b + 0 * a):
+        return "1 / b is the local slope; multiply it by the slope that arrives"
+    if not np.allclose(on_a, slope / b):
+        return "the slope on a: how does a / b answer when a grows, and what arrives from behind?"
+    if on_b.shape == a.shape:
+        return "b was stretched, so each of its entries was used once in every row: add its slopes up, to shape (m,)"
+    if on_b.shape != b.shape:
+        return f"the slope on b should have b's shape, {b.shape}; yours has {on_b.shape}"
+    each = -slope * a / b**2
+    mistakes = {
+        "the sign of the slope on b: a larger b makes a / b smaller": -each.sum(axis=0),
+        "b's slopes from several rows are added, not averaged": each.mean(axis=0),
+        "the slope that arrives is missing in the slope on b": (-a / b**2).sum(axis=0),
+        "the derivative of 1 / b has b² below, not b": (-slope * a / b).sum(axis=0),
+        "how much b matters depends on a: a is missing in the slope on b": (-slope / b**2).sum(axis=0),
+    }
+    for hint, wrong in mistakes.items():
+        if np.allclose(on_b, wrong):
+            return hint
+    if not np.allclose(on_b, each.sum(axis=0)):
+        return f"the slope on b should start with {each.sum(axis=0)[0]:.3f}, yours with {on_b[0]:.3f}"
+    return None
+
+
+# --- 3.3 --------------------------------------------------------------------------------------------------------------
+_RATES = ("θ after one step", "the rate that lands on the minimum", "the limit")
+_CURVATURE = "the curvature is the second derivative of 4θ², and that is not 4"
+_RATE_HINTS = {
+    (0, 0.6): _CURVATURE, (0, 0.8): "that is the length of the step; where does it lead, from 1?",
+    (0, 1.8): "that goes uphill: a step goes against the slope",
+    (1, 0.25): _CURVATURE, (2, 0.5): _CURVATURE,
+    (2, 0.125): "at that rate the first step lands on the minimum; a step may be longer than that and still come lower",
+}  # fmt: skip
+
+
+@exercise("3.3")
+def check_rates(answer):
+    """Three numbers about 4θ²."""
+    return _numbers(answer, _RATES, _RATE_HINTS, (0.2, 0.125, 0.25), "give a list of three numbers")
+
+
+# --- 3.4 --------------------------------------------------------------------------------------------------------------
+@exercise("3.4")
+def check_batch_gradient(batch_gradient):
+    """Gradient of the mean squared error of a line for batches of several sizes, 1 among them."""
+    rng = np.random.default_rng()
+    for m in (*rng.integers(3, 50, size=3), 1):
+        theta, x, y = rng.normal(size=2), rng.normal(size=m), rng.normal(size=m)
+        given = [values.copy() for values in (theta, x, y)]
+        got = batch_gradient(*given)
+        if _missing(got):
+            return NOT_ATTEMPTED
+        if not all(np.array_equal(now, was) for now, was in zip(given, (theta, x, y), strict=True)):
+            return "theta, x or y has changed; compute the gradient without writing into them"
+        if hint := _batch_hint(as_array(got), theta, x, y):
+            return hint
+    return None
+
+
+def _batch_hint(got, theta, x, y):
+    if got.shape != (2,):
+        return f"the gradient has two parts, for slope and intercept: shape (2,), not {got.shape}"
+    if hint := _not_numbers(got, "the gradient"):
+        return hint
+    error = theta[0] * x + theta[1] - y
+    each = 2 * error * np.stack([x, np.ones(len(x))])  # (2, m)
+    right = each.mean(axis=1)
+    if np.allclose(got, right):
+        return None
+    mistakes = {
+        "you added the gradients of the batch up; take their mean, or the step grows with the batch": each.sum(axis=1),
+        "the factor 2 from the square is missing": right / 2,
+        "the sign: this is the direction downhill; return the gradient, and the optimizer subtracts it": -right,
+        "slope and intercept have changed places: theta[0] belongs to x": right[::-1],
+        "the error was multiplied by theta, not by what theta is multiplied by": (2 * error * theta[:, None]).mean(
+            axis=1
+        ),
+    }
+    if len(x) > 1:  # for a single example sum and mean are the same
+        for hint, wrong in mistakes.items():
+            if np.allclose(got, wrong):
+                return hint
+    return f"for a batch of {len(x)} the gradient should be {right.round(3)}, yours is {got.round(3)}"
+
+
+# --- 3.5 --------------------------------------------------------------------------------------------------------------
+@exercise("3.5")
+def check_nesterov(nesterov_step):
+    """Three steps on a random bowl, each from where the answer itself has gone."""
+    rng = np.random.default_rng()
+    curvature, theta, velocity = rng.uniform(0.5, 2, 3), rng.normal(size=3), rng.normal(size=3)
+    rate, beta = rng.uniform(0.05, 0.2), rng.uniform(0.5, 0.8)
+    gradient = lambda at: curvature * at
+    for _ in range(3):
+        got = nesterov_step(theta.copy(), velocity.copy(), gradient, rate, beta)
+        if _missing(got):
+            return NOT_ATTEMPTED
+        if not isinstance(got, (list, tuple)) or len(got) != 2:
+            return "return two arrays: the new theta and the new velocity"
+        new_theta, new_velocity = map(as_array, got)
+        if hint := _nesterov_hint(new_theta, new_velocity, theta, velocity, gradient, rate, beta):
+            return hint
+        theta, velocity = new_theta, new_velocity
+    return None
+
+
+def _nesterov_hint(new_theta, new_velocity, theta, velocity, gradient, rate, beta):
+    for values, name in ((new_theta, "theta"), (new_velocity, "the velocity")):
+        if values.shape != theta.shape:
+            return f"{name} should keep its shape {theta.shape}; yours has {values.shape}"
+        if hint := _not_numbers(values, name):
+            return hint
+    ahead = gradient(theta - beta * velocity)
+    mistakes = {
+        "this is plain momentum: the gradient is taken where the ball is, not where it is about to be": beta * velocity
+        + rate * gradient(theta),
+        "you looked behind: theta moves by minus the velocity, so ahead is the other way": beta * velocity
+        + rate * gradient(theta + beta * velocity),
+        "beta is missing: a share beta of the old velocity survives, not all of it": velocity + rate * ahead,
+        "beta is missing in the look ahead: only a share of the velocity will carry the ball": beta * velocity
+        + rate * gradient(theta - velocity),
+        "the learning rate is missing, or counted as 1": beta * velocity + ahead,
+        "the old velocity is gone: beta times it belongs to the new one": rate * ahead,
+        "the gradient did not count: is the learning rate zero?": beta * velocity,
+        "the velocity did not change: is something multiplied by zero, or not assigned?": velocity,
+    }
+    right = beta * velocity + rate * ahead
+    if not np.allclose(new_velocity, right):
+        known = (hint for hint, wrong in mistakes.items() if np.allclose(new_velocity, wrong))
+        return next(known, f"the velocity should be {right.round(3)}, yours is {new_velocity.round(3)}")
+    if np.allclose(new_theta, theta - velocity):
+        return "theta moved by the old velocity; move it by the new one"
+    if np.allclose(new_theta, theta + right):
+        return "theta moved uphill: subtract the velocity"
+    if np.allclose(new_theta, theta):
+        return "theta did not move: subtract the new velocity from it"
+    if not np.allclose(new_theta, theta - right):
+        return f"theta should be {(theta - right).round(3)}, yours is {new_theta.round(3)}"
+    return None
+
+
+# --- 3.6 --------------------------------------------------------------------------------------------------------------
+@exercise("3.6")
+def check_adamw(adamw_step):
+    """Four steps of AdamW with random numbers, the last with a tiny gradient, where the place of epsilon shows."""
+    rng = np.random.default_rng()
+    theta, m, v = rng.normal(size=4), np.zeros(4), np.zeros(4)
+    rate, decay, epsilon = rng.uniform(0.05, 0.2), rng.uniform(0.1, 0.5), rng.uniform(1e-3, 1e-2)
+    betas = (rng.uniform(0.7, 0.95), rng.uniform(0.98, 0.995))
+    for t in range(1, 5):
+        gradient = rng.uniform(0.5, 2, size=4) * rng.choice([-1, 1], size=4) * (0.01 if t == 1 else 1)
+        given = [values.copy() for values in (theta, m, v)]
+        got = adamw_step(*given, t, gradient.copy(), rate, decay, betas, epsilon)
+        if _missing(got):
+            return NOT_ATTEMPTED
+        if not isinstance(got, (list, tuple)) or len(got) != 3:
+            return "return three arrays: the new theta, m and v"
+        got = [as_array(values) for values in got]
+        if hint := _adamw_hint(got, (theta, m, v), t, gradient, rate, decay, betas, epsilon):
+            return hint
+        theta, m, v = got
+    return None
+
+
+def _adamw_hint(got, old, t, gradient, rate, decay, betas, epsilon):
+    theta, m, v = old
+    for values, name in zip(got, ("theta", "m", "v"), strict=True):
+        if values.shape != theta.shape:
+            return f"{name} should keep its shape {theta.shape}; yours has {values.shape}"
+        if hint := _not_numbers(values, name):
+            return hint
+    (b1, b2), penalised = betas, gradient + decay * theta
+    new_m, new_v = b1 * m + (1 - b1) * gradient, b2 * v + (1 - b2) * gradient**2
+    if np.allclose(got[1], b1 * m + (1 - b1) * penalised):
+        return "the decay went through m: that is Adam with a penalty. Subtract it from theta, apart from m and v"
+    if np.allclose(got[1], b1 * m + gradient) or np.allclose(got[1], new_m / (1 - b1**t)):
+        return "m is a running mean, in which the new gradient counts 1 − beta_1, and it is returned uncorrected"
+    if not np.allclose(got[1], new_m):
+        return f"m should be {new_m.round(4)}, yours is {got[1].round(4)}"
+    if any(np.allclose(got[2], b2 * v + (1 - b2) * size) for size in (gradient, np.abs(gradient))):
+        return "v is the running mean of the squared gradient; yours took the gradient without its square"
+    if not np.allclose(got[2], new_v, rtol=1e-4, atol=0):
+        return f"v should be {new_v.round(6)}, yours is {got[2].round(6)}"
+    m_hat, v_hat = new_m / (1 - b1**t), new_v / (1 - b2**t)
+    update, shrink = rate * m_hat / (np.sqrt(v_hat) + epsilon), rate * decay * theta
+    correction = np.sqrt(1 - b2**t) / (1 - b1**t)
+    mistakes = {
+        "the bias is not corrected: divide m by 1 − beta_1^t and v by 1 − beta_2^t": theta
+        - rate * new_m / (np.sqrt(new_v) + epsilon)
+        - shrink,
+        "this is Adam without the decay": theta - update,
+        "epsilon was added before the bias was corrected, as Keras does; this is about algorithm 1": theta
+        - rate * correction * new_m / (np.sqrt(new_v) + epsilon)
+        - shrink,
+        "the decay is multiplied by the learning rate, too": theta - update - decay * theta,
+        "the decay makes theta smaller: subtract it": theta - update + shrink,
+        "the decay applies to the old theta, not to the one after Adam's step": (theta - update) * (1 - rate * decay),
+        "theta did not move": theta,
+        "the root of v is missing": theta - rate * m_hat / (v_hat + epsilon) - shrink,
+        "t counts from 1 on; yours is one ahead": theta
+        - rate * new_m / (1 - b1 ** (t + 1)) / (np.sqrt(new_v / (1 - b2 ** (t + 1))) + epsilon)
+        - shrink,
+    }
+    right = theta - update - shrink
+    if not np.allclose(got[0], right, rtol=1e-6, atol=1e-8):
+        known = (hint for hint, wrong in mistakes.items() if np.allclose(got[0], wrong, rtol=1e-6, atol=1e-8))
+        return next(known, f"in step {t} theta should be {right.round(4)}, yours is {got[0].round(4)}")
+    return None
+
+
+# --- 3.7 --------------------------------------------------------------------------------------------------------------
+_LOSSES = ("the squared error's", "the absolute error's", "the cross-entropy's")
+_CONSTANT_HINTS = {
+    (0, 0): "0 is right three times, but how much does the square of the fourth error cost?",
+    (0, 0.5): "the middle of 0 and 1, but three of the four targets are 0",
+    (1, 0.25): "that is the mean; the absolute error is smallest at another middle of the targets",
+    (1, 0.5): "the middle of 0 and 1, but three of the four targets are 0",
+    (2, 0): "then the fourth target had probability 0, and minus the logarithm of 0 is infinite",
+    (2, 0.5): "a fair coin; under which coin are three zeros and a one most probable?",
+    (2, 0.75): "that is the probability of a 0; the prediction is that of a 1",
+}
+
+
+@exercise("3.7")
+def check_constants(answer):
+    """Mean, median and share of ones of 0, 0, 0, 1."""
+    return _numbers(answer, _LOSSES, _CONSTANT_HINTS, (0.25, 0.0, 0.25), "give a list of three numbers")
+
+
+# --- 3.8 --------------------------------------------------------------------------------------------------------------
+CALLS, TARGET = 1000, 1e-3
+
+
+@exercise("3.8")
+def check_banana(train):
+    """Five random valleys and starts; the loss at the end and the calls of the gradient count."""
+    rng = np.random.default_rng()
+    for _ in range(5):
+        a, start = rng.uniform(0.8, 1.2), rng.uniform([-1.2, 0], [-0.5, 1.2])
+        valley = _Valley(a)
+        with np.errstate(all="ignore"):
+            end = train(valley.gradient, start.copy())
+        if _missing(end):
+            return NOT_ATTEMPTED
+        if hint := _banana_hint(as_array(end), start, valley):
+            return hint
+    return None
+
+
+class _Valley:
+    """Rosenbrock's function with its minimum at (a, a²); counts the calls of its gradient, and refuses NaN."""
+
+    def __init__(self, a):
+        self.a, self.calls, self.diverged = a, 0, None
+
+    def loss(self, theta):
+        with np.errstate(all="ignore"):
+            return (self.a - theta[0]) ** 2 + 100 * (theta[1] - theta[0] ** 2) ** 2
+
+    def gradient(self, theta):
+        theta = as_array(theta)
+        self.calls += 1
+        with np.errstate(all="ignore"):
+            bend = theta[1] - theta[0] ** 2
+            slope = np.array([-2 * (self.a - theta[0]) - 400 * theta[0] * bend, 200 * bend])
+        if self.diverged is None and not np.isfinite(slope).all():
+            self.diverged = self.calls
+        if self.calls > 100 * CALLS:
+            raise RuntimeError(f"more than {100 * CALLS} calls of the gradient; {CALLS} are allowed")
+        return slope
+
+
+def _banana_hint(end, start, valley):
+    where = f"from the start ({start[0]:.2f}, {start[1]:.2f})"
+    if end.shape != (2,):
+        return f"return where the walk ends, an array of shape (2,), not {end.shape}; of a path, that is the last entry"
+    if valley.diverged:
+        return f"{where}, step {valley.diverged}: {_not_numbers(np.nan, 'the gradient')}"
+    if hint := _not_numbers(end, "the end"):
+        return hint
+    loss = valley.loss(end)
+    if valley.calls == 0 and not loss < TARGET:
+        return "gradient was never called; walk with it from the start"
+    if np.array_equal(end, start):
+        return f"after {valley.calls} calls the walk is still at its start: is the learning rate zero?"
+    if not loss < TARGET:
+        trend = "higher than it started; try a smaller learning rate" if loss > valley.loss(start) else "still too high"
+        return f"{where} the loss is {loss:.2g} after {valley.calls} calls, {trend}"
+    if valley.calls > CALLS:
+        return f"it arrives, but with {valley.calls} calls of the gradient; {CALLS} are allowed"
+    return None

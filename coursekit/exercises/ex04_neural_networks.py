@@ -1,0 +1,426 @@
+"""The checks of notebook 04, Neural networks."""
+
+import itertools
+
+import numpy as np
+
+from coursekit.exercises import NOT_ATTEMPTED, as_array, exercise
+
+
+def _missing(answer):
+    return answer is None or answer is ...
+
+
+def _two(answer, what):
+    """The answer as two arrays, or a hint: (first, second, None) or (None, None, hint)."""
+    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
+        return None, None, f"return two things: {what}"
+    first, second = as_array(answer[0]), as_array(answer[1])
+    return first.astype(float), second.astype(float), None
+
+
+def _wrong_shape(name, got, expected):
+    if got.shape == expected.shape:
+        return None
+    transposed = "; it is transposed" if got.shape == expected.T.shape and got.ndim == 2 else ""
+    return f"{name} should have the shape {expected.shape}, yours has {got.shape}{transposed}"
+
+
+def _softmax(z):
+    powers = np.exp(z - z.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+# --- 4.1 --------------------------------------------------------------------------------------------------------------
+@exercise("4.1")
+def check_fold(fold):
+    """A function of a list of (weights, bias). Random networks of one to five layers; square ones come last."""
+    rng = np.random.default_rng()
+    shapes = [rng.permutation(np.arange(2, 9))[: depth + 1] for depth in (2, 3, 5, 1)]  # all sizes differ
+    for sizes in [*shapes, [4, 4, 4, 4]]:
+        network = [(rng.normal(size=(a, b)), rng.normal(size=b)) for a, b in itertools.pairwise(sizes)]
+        answer = fold([(weights.copy(), bias.copy()) for weights, bias in network])
+        if _missing(answer):
+            return NOT_ATTEMPTED
+        got_weights, got_bias, hint = _two(answer, "the weights and the bias")
+        if hint := hint or _fold_hint(got_weights, got_bias, network):
+            return hint
+    return None
+
+
+def _fold_hint(got_weights, got_bias, network):
+    inputs = len(network[0][0])
+    through = np.vstack([np.eye(inputs), np.zeros(inputs)])  # unit vectors give the weights, zeros give the bias
+    for weights, bias in network:
+        through = through @ weights + bias
+    bias = through[-1]
+    weights = through[:-1] - bias
+    if hint := _wrong_shape("the matrix", got_weights, weights) or _wrong_shape("the bias", got_bias, bias):
+        return hint
+    if not np.allclose(got_weights, weights):
+        backwards = len({each.shape for each, _ in network}) == 1 and len(network) > 1
+        if backwards and np.allclose(got_weights, np.linalg.multi_dot([each for each, _ in network[::-1]])):
+            return "multiply in the order in which x meets the matrices: x @ W1 @ W2, not W2 @ W1"
+        return f"for {len(network)} layers the product of the weight matrices is not right"
+    if np.allclose(got_bias, bias):
+        return None
+    if np.allclose(got_bias, network[-1][1]):
+        return "only the last bias is there; the earlier ones pass through the later layers"
+    if (
+        len(network) > 1
+        and len({len(b) for _, b in network}) == 1
+        and np.allclose(got_bias, sum(b for _, b in network))
+    ):
+        return "the biases are only added up; an earlier bias is multiplied by the later weights"
+    return "the weights are right, the bias is not: write out (x W1 + b1) W2 + b2"
+
+
+# --- 4.2 --------------------------------------------------------------------------------------------------------------
+@exercise("4.2")
+def check_output_gradient(output_gradient):
+    """A function of h, weights, bias and targets. Random ones, against the formula; the mistakes have hints."""
+    rng = np.random.default_rng()
+    for _ in range(3):
+        n, units, classes = (int(k) for k in rng.permutation(np.arange(3, 9))[:3])
+        h, weights, bias = rng.normal(size=(n, units)), rng.normal(size=(units, classes)), rng.normal(size=classes)
+        targets = (rng.random((n, classes)) < 0.5).astype(float)
+        answer = output_gradient(h.copy(), weights.copy(), bias.copy(), targets.copy())
+        if _missing(answer):
+            return NOT_ATTEMPTED
+        got_weights, got_bias, hint = _two(answer, "the gradient for the weights and the one for the bias")
+        if hint := hint or _gradient_hint(got_weights, got_bias, h, weights, bias, targets):
+            return hint
+    return None
+
+
+def _gradient_hint(got_weights, got_bias, h, weights, bias, targets):
+    z = h @ weights + bias
+    n, classes = targets.shape
+    delta = 1 / (1 + np.exp(-z)) - targets
+    to_weights, to_bias = h.T @ delta / n, delta.sum(axis=0) / n
+    if got_bias.shape == targets.shape:
+        return "the gradient of the bias is not summed: every row used the same bias, so its (n, classes) slopes add up"
+    if hint := _wrong_shape("the gradient of the weights", got_weights, to_weights):
+        return hint
+    if hint := _wrong_shape("the gradient of the bias", got_bias, to_bias):
+        return hint
+    mistakes = [
+        (h.T @ delta, "not averaged over the batch: the loss is a mean over the examples, so divide by their number"),
+        (
+            to_weights / classes,
+            "divided by the number of classes, too: the loss is a sum over classes, a mean over rows",
+        ),
+        (-to_weights, "the sign is the wrong way round: a gradient points where the loss grows"),
+        (h.T @ (_softmax(z) - targets) / n, "with softmax the classes exclude each other; here each has a sigmoid"),
+        (h.T @ (z - targets) / n, "the sigmoid is missing: compare probabilities with the targets, not the sums"),
+    ]
+    if not np.allclose(got_weights, to_weights):
+        for wrong, hint in mistakes:
+            if np.allclose(got_weights, wrong):
+                return hint
+        p = delta + targets
+        if np.allclose(got_weights, h.T @ (delta * p * (1 - p)) / n):
+            return "that is the slope of a squared error; in cross-entropy the sigmoid's slope p(1 − p) cancels out"
+        return "the gradient of the weights is not right: compare it with numerical slopes, as in section 3"
+    if np.allclose(got_bias, to_bias):
+        return None
+    if np.allclose(got_bias, to_bias * n):
+        return "the weights are right, the bias is not averaged over the batch"
+    if np.allclose(got_bias, to_bias / n):
+        return "the gradient of the bias is divided by the number of rows twice: delta holds the 1/n, so sum its rows"
+    return "the gradient of the weights is right, that of the bias is not: how does the loss change with b alone?"
+
+
+# --- 4.3 --------------------------------------------------------------------------------------------------------------
+@exercise("4.3")
+def check_steps(answer):
+    """A whole number: five times the batches in 50,000 images."""
+    number = as_array(answer)
+    if number.shape != () or number.dtype.kind not in "iuf":
+        return "the answer is one number"
+    hints = {
+        7815: "rounded up once, after the epochs were multiplied; the short batch ends each epoch",
+        7812.5: "there is no half step: what happens to the images that are left over at the end of an epoch?",
+        7812: "the last, smaller batch of each epoch is a step, too",
+        7813: "the smaller batch comes at the end of each epoch, not once at the very end",
+        7810: "don't round to the nearest: the smaller batch at the end of each epoch is a step, too",
+        7800: "you left out the last batch of each epoch, which is smaller but is a step, too",
+        391: "that is one epoch",
+        2345: "that is 60,000 images; 10,000 of them are kept for validation and change no weight",
+        250_000: "that is the number of images seen; one step takes a batch of them",
+    }
+    if float(number) in hints:
+        return hints[float(number)]
+    if float(number) != 1955:
+        return "how many batches hold 50,000 images, the last one not full, and how many epochs are there?"
+    return None
+
+
+# --- 4.4 --------------------------------------------------------------------------------------------------------------
+@exercise("4.4")
+def check_leaky_std(leaky_std):
+    """A function of fan-in and slope; random ones, and a slope of 0 last."""
+    rng = np.random.default_rng()
+    for fan_in, slope in [*zip(rng.integers(20, 900, size=4), rng.uniform(0.2, 0.9, size=4), strict=True), (100, 0.0)]:
+        got = leaky_std(int(fan_in), float(slope))
+        if _missing(got):
+            return NOT_ATTEMPTED
+        got = as_array(got)
+        if got.shape != () or got.dtype.kind not in "iuf":
+            return "the deviation is one number"
+        right = np.sqrt(2 / ((1 + slope**2) * fan_in))
+        mistakes = [
+            (right**2, "that is the variance; the standard deviation is its root"),
+            (np.sqrt(2 / fan_in), "that is He's rule for the plain ReLU; the slope lets something through, too"),
+            (np.sqrt(1 / fan_in), "that is the rule for no activation at all"),
+            (np.sqrt(2 / ((1 + slope) * fan_in)), "the slope multiplies z, so in the mean of z² it stands squared"),
+            (np.sqrt((1 + slope**2) / (2 * fan_in)), "upside down: the more gets through, the smaller the weights"),
+            (
+                np.sqrt(1 / ((1 + slope**2) * fan_in)),
+                "only half of the sums are positive: what is the mean of two halves?",
+            ),
+        ]
+        if np.isclose(got, right, rtol=1e-4):
+            continue
+        for wrong, hint in mistakes:
+            if np.isclose(got, wrong, rtol=1e-4):
+                return hint
+        return f"for fan-in {fan_in} and slope {slope:.2f} it should be {right:.4f}, yours is {float(got):.4f}"
+    return None
+
+
+# --- 4.5 --------------------------------------------------------------------------------------------------------------
+@exercise("4.5")
+def check_cross_entropy(cross_entropy):
+    """A function of logits and labels: random ones of moderate size, then huge ones."""
+    rng = np.random.default_rng()
+    for size in (2.0, 3.0, 1000.0):
+        n, classes = (int(k) for k in rng.permutation(np.arange(4, 12))[:2])
+        logits, labels = rng.normal(0, size, (n, classes)), rng.integers(classes, size=n)
+        if size == 1000:
+            logits[:2] = [[1000.0] * classes, [-1000.0] * classes]
+            labels[2] = logits[2].argmin()  # at least one label is all but impossible
+        with np.errstate(all="ignore"):
+            got = cross_entropy(logits.copy(), labels.copy())
+        if _missing(got):
+            return NOT_ATTEMPTED
+        got = as_array(got)
+        if got.shape != ():
+            return f"the loss is one number, the mean over the examples; yours has the shape {got.shape}"
+        if hint := _cross_entropy_hint(float(got), logits, labels):
+            return hint
+    return None
+
+
+def _cross_entropy_hint(got, logits, labels):
+    rows = np.arange(len(labels))
+
+    def loss(z):
+        top = z.max(axis=1, keepdims=True)
+        return (np.log(np.exp(z - top).sum(axis=1)) + top[:, 0] - z[rows, labels]).mean()
+
+    right = loss(logits)
+    if not np.isfinite(got):
+        return f"for logits as large as {np.abs(logits).max():.0f} yours gives {got}: subtract the largest logit first"
+    if np.isclose(got, right, rtol=1e-4):
+        return None
+    if np.abs(logits).max() > 500:
+        return f"for huge logits it should be {right:.1f}, yours is {got:.1f}: don't take the logarithm of a rounded 0"
+    mistakes = [
+        (loss(_softmax(logits)), "softmax is applied twice: the logarithm of softmax needs one softmax, on the logits"),
+        (-right, "the sign is the wrong way round: the loss is minus the mean of the logarithms"),
+        (right * len(labels), "that is the sum over the examples; the loss is their mean"),
+        (right / logits.shape[1], "averaged over the classes, too: each example has one term, that of its label"),
+        (-_softmax(logits)[rows, labels].mean(), "the logarithm is missing"),
+        (-np.log(_softmax(logits.T).T[rows, labels]).mean(), "softmax along the wrong axis: each row should sum to 1"),
+        (
+            -np.log(_softmax(logits)[rows, labels].mean()),
+            "take the logarithm of each example first, and the mean of them then",
+        ),
+        (right / np.log(2), "that is in bits: use the natural logarithm"),
+    ]
+    for wrong, hint in mistakes:
+        if np.isclose(got, wrong, rtol=1e-4):
+            return hint
+    return f"for {len(labels)} examples of {logits.shape[1]} classes it should be {right:.4f}, yours is {got:.4f}"
+
+
+# --- 4.6 --------------------------------------------------------------------------------------------------------------
+@exercise("4.6")
+def check_standardise(standardise):
+    """A function of both parts. Random ones with features of different scales, one of them constant in training."""
+    rng = np.random.default_rng()
+    for n, m, features in [(12, 9, 5), (30, 7, 4), (8, 8, 8)]:
+        scale, offset = rng.uniform(0.5, 50, size=(2, features))
+        x_train = offset + scale * rng.normal(size=(n, features))
+        x_test = offset + scale * (1 + 1.5 * rng.normal(size=(m, features)))
+        x_train[:, rng.integers(features)] = 3.5
+        given = x_train.copy(), x_test.copy()
+        with np.errstate(all="ignore"):
+            answer = standardise(*given)
+        if _missing(answer):
+            return NOT_ATTEMPTED
+        if not (np.array_equal(given[0], x_train) and np.array_equal(given[1], x_test)):
+            return "the arrays that were handed in have changed: make new ones, and avoid -= and /= on them"
+        got_train, got_test, hint = _two(answer, "the scaled training part and the scaled test part")
+        if hint := hint or _standardise_hint(got_train, got_test, x_train, x_test):
+            return hint
+    return None
+
+
+def _standardise_hint(got_train, got_test, x_train, x_test):
+    if hint := _wrong_shape("the training part", got_train, x_train) or _wrong_shape("the test part", got_test, x_test):
+        return hint
+    if not np.isfinite(got_train).all() or not np.isfinite(got_test).all():
+        return "there is NaN or infinity in the result: a column that is the same everywhere has deviation 0"
+
+    def by(reference, x, spread=np.std):
+        deviation = spread(reference, axis=0)
+        return (x - reference.mean(axis=0)) / np.where(deviation == 0, 1, deviation)
+
+    varies = x_train.std(axis=0) > 0  # in the other columns the test part may be scaled as one likes
+
+    def mine(got, expected):
+        return np.allclose(got[:, varies], expected[:, varies], rtol=1e-3, atol=1e-3)
+
+    both = np.concatenate([x_train, x_test])
+    if mine(got_train, by(both, x_train)):
+        return "the scaler was fitted on all rows, so the training part has seen the test part: that is the leak"
+    if mine(got_test, by(x_test, x_test)):
+        return "the test part is scaled by its own mean and deviation; use those of the training part for both"
+    if mine(got_train, (x_train - x_train.mean(axis=1)[:, None]) / x_train.std(axis=1)[:, None]):
+        return "you scaled rows; each column needs its own mean and deviation (axis=0)"
+    if mine(got_train, by(x_train, x_train, np.var)):
+        return "you divided by the variance; the standard deviation is its root"
+    if mine(got_train, x_train - x_train.mean(axis=0)):
+        return "the means are right; the division by the standard deviation is missing"
+    if mine(got_train, (x_train - x_train.mean()) / x_train.std()):
+        return "you took one mean of everything; each column needs its own (axis=0)"
+    if not mine(got_train, by(x_train, x_train)):
+        off = np.abs(got_train.mean(axis=0)).max(), np.abs(got_train[:, varies].std(axis=0) - 1).max()
+        return (
+            f"training columns should have mean 0 and deviation 1; yours are off by up to {off[0]:.2g} and {off[1]:.2g}"
+        )
+    if not mine(got_test, by(x_train, x_test)):
+        return "the training part is right; scale the test part with the same two vectors"
+    if np.abs(got_train[:, ~varies]).max() > 1e-6:
+        return "a column that is the same in all training rows should become 0 there"
+    return None
+
+
+# --- 4.7 --------------------------------------------------------------------------------------------------------------
+_LOOK_AT = {
+    1: "draw a row of what goes into it, reshaped to 8 × 8",
+    2: "draw some images that go into it with their labels",
+    3: "compare the weights of two hidden units after training",
+    4: "measure the gradient in its first layer, as in section 5",
+    5: "look at the loss: what does it take for its input, and what does the last layer give it?",
+}
+
+
+@exercise("4.7")
+def check_mended(mended):
+    """Five functions of images and labels. Each trains on a random part of the digits and reads the rest."""
+    if isinstance(mended, dict):
+        mended = [mended[key] for key in sorted(mended)]
+    if not isinstance(mended, (list, tuple)) or len(mended) != len(_LOOK_AT):
+        return "hand in a list of five functions, in the order of the networks"
+    if all(map(_missing, mended)):
+        return NOT_ATTEMPTED
+    for number, function in enumerate(mended, start=1):
+        if _missing(function):
+            return f"network {number} is still to do; the ones before it read digits"
+        if not callable(function):
+            return f"number {number} is no function, but {type(function).__name__}"
+        if hint := _reading_hint(number, function):
+            return hint
+    return None
+
+
+def _reading_hint(number, function):
+    images, labels, new, wanted = _random_digits(held_out=300)
+    try:
+        read = function(images.copy(), labels.copy())
+        if not callable(read):
+            return f"network {number} should return a function of images, not {type(read).__name__}"
+        said = as_array(read(new.copy()))
+        fewer = as_array(read(new[:70].copy()))
+    except Exception as error:
+        message = (str(error).strip() or "no message").splitlines()[0]
+        return f"network {number} raised {type(error).__name__}: {message}"
+    if said.shape != wanted.shape:
+        return f"network {number} should say one digit for each of {len(new)} images; yours has the shape {said.shape}"
+    if said.dtype.kind == "f" and np.isnan(said).any():
+        return f"network {number} says NaN: its training has diverged, so divide the learning rate by ten"
+    right = float(np.mean(said == wanted))
+    if right < 0.85:
+        return f"network {number} reads {right:.0%} of new digits, and a sound one over 90%: {_LOOK_AT[number]}"
+    if np.mean(fewer == said[:70]) < 0.95:
+        return f"network {number} reads the same image differently in another batch: each image must be read alone"
+    return None
+
+
+def _random_digits(held_out):
+    """The training digits, cut at random: images (n, 8, 8) and labels to train on, then the same held out.
+
+    The classes are renamed at random, so that a model which was trained on other labels reads nothing here.
+    """
+    from coursekit.datasets import load
+
+    rng = np.random.default_rng()
+    data = load("digits")
+    order = rng.permutation(len(data.x_train))
+    kept, new = order[held_out:], order[:held_out]
+    labels = rng.permutation(10)[data.y_train]
+    return data.x_train[kept], labels[kept], data.x_train[new], labels[new]
+
+
+# --- 4.8 --------------------------------------------------------------------------------------------------------------
+BUDGET, WANTED = 600, 0.9
+
+
+@exercise("4.8")
+def check_small_reader(small_reader):
+    """A function that trains; its network is counted, and reads digits that it has not seen."""
+    from coursekit import layers
+
+    images, labels, new, wanted = _random_digits(held_out=300)
+    x, x_new = (pictures.reshape(-1, 64).astype("float32") / 16 for pictures in (images, new))
+    try:
+        network = small_reader(x.copy(), labels.copy())
+    except layers.TrainingDiverged as error:
+        return f"training diverged: {error}"
+    if _missing(network):
+        return NOT_ATTEMPTED
+    if hint := _network_hint(network):
+        return hint
+    network = [[as_array(weights), as_array(bias)] for weights, bias in network]
+    parameters = layers.count_parameters(network)
+    if parameters > BUDGET:
+        return f"your network has {parameters} parameters; {BUDGET} are allowed. Fewer hidden units?"
+    right, seen = layers.accuracy(network, x_new, wanted), layers.accuracy(network, x, labels)
+    if right >= WANTED:
+        return None
+    if seen < 0.3:
+        return (
+            f"the network only guesses ({seen:.0%} of its own training images). Did the weights move at all? A "
+            "learning rate of 0 leaves them as they were, one too high kills every ReLU: sweep it"
+        )
+    if right < seen - 0.07:
+        return f"it reads {seen:.0%} of the images that it trained on and {right:.0%} of new ones: that is overfitting"
+    return f"it reads {right:.1%} of new digits, and {WANTED:.0%} are wanted: train longer, or change the learning rate"
+
+
+def _network_hint(network):
+    """A hint if this is no list of [weights, bias] from 64 inputs to 10 logits, or if training has spoilt it."""
+    if not isinstance(network, (list, tuple)) or not network or any(len(layer) != 2 for layer in network):
+        return "return the network: a list with [weights, bias] for each layer"
+    sizes = [64]
+    for weights, bias in network:
+        weights, bias = as_array(weights), as_array(bias)
+        if weights.ndim != 2 or weights.shape[0] != sizes[-1] or bias.shape != (weights.shape[1],):
+            return f"a layer with weights {weights.shape} and bias {bias.shape} does not fit behind {sizes[-1]} values"
+        if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
+            return "the weights are NaN or infinite: training diverged. Divide the learning rate by ten"
+        sizes.append(weights.shape[1])
+    return None if sizes[-1] == 10 else f"the last layer gives {sizes[-1]} numbers; ten logits are wanted"
