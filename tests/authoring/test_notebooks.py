@@ -1,0 +1,102 @@
+"""Notebook files: found, read, normalised, and written whole or not at all."""
+
+import os
+
+import nbformat
+import pytest
+from helpers import make_notebook
+
+from coursekit.authoring import notebooks
+from coursekit.authoring.notebooks import NotebookError
+
+
+def test_a_notebook_is_found_by_number_name_and_file():
+    (welcome,) = notebooks.find(["00"])
+    assert welcome.name == "00_welcome.ipynb"
+    assert notebooks.find(["0"]) == notebooks.find(["00_welcome"]) == notebooks.find([welcome]) == [welcome]
+    assert welcome in notebooks.find()
+
+
+@pytest.mark.parametrize("wanted, says", [("77", "there is no notebook 77"), ("nowhere.ipynb", "no notebook nowhere")])
+def test_what_is_not_there_is_said_with_what_is(wanted, says):
+    with pytest.raises(NotebookError, match=says) as raised:
+        notebooks.find([wanted])
+    assert "00_welcome" in str(raised.value)
+
+
+def test_folders_and_other_files_are_no_notebooks(tmp_path):
+    (tmp_path / "notes.txt").write_text("x")
+    for wanted, says in ((tmp_path, "is a folder"), (tmp_path / "notes.txt", "not a notebook")):
+        with pytest.raises(NotebookError, match=says):
+            notebooks.find([wanted])
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"cells": 3, "nbformat": 4, "nbformat_minor": 5}', "\0"])
+def test_a_broken_notebook_is_said_to_be_broken(tmp_path, text):
+    path = tmp_path / "01_broken.ipynb"
+    path.write_text(text)
+    with pytest.raises(NotebookError, match="01_broken"):
+        notebooks.read(path)
+
+
+def test_writing_is_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "file.txt"
+    notebooks.write_whole(path, "old")
+
+    def full_disk(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full_disk)
+        with pytest.raises(NotebookError, match=r"No space left on device\); it is as it was"):
+            notebooks.write_whole(path, "new")
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            notebooks.write_whole(path, "new")
+    assert path.read_text() == "old\n" and os.listdir(tmp_path) == ["file.txt"]
+
+
+def test_the_normal_form_keeps_what_shows_and_nothing_else():
+    notebook = make_notebook("x = 1\n\n", ("y = 2", ["solution"]))
+    notebook.metadata["widgets"] = {"state": 1}
+    first, second = notebook.cells
+    first.metadata = nbformat.from_dict({"execution": {"iopub.execute_input": "now"}, "collapsed": True})
+    first.execution_count, second.execution_count = 7, 12
+    stream = [nbformat.v4.new_output("stream", text=text) for text in ("one\n", "50%\r      \rtwo\n", "   \r   ")]
+    result = nbformat.v4.new_output("execute_result", {"text/plain": "3"}, execution_count=7, metadata={"a": 1})
+    first.outputs = [*stream, result]
+    notebooks.normalise(notebook)
+    assert set(notebook.metadata) == {"coursekit", "kernelspec", "language_info"}
+    assert (first.execution_count, second.execution_count, first.outputs[-1].execution_count) == (1, 2, 1)
+    assert first.metadata == {} and first.source == "x = 1"
+    assert first.outputs[0].text == "one\ntwo\n   " and first.outputs[1].metadata == {}
+    assert second.metadata["jupyter"] == {"source_hidden": True}
+    before = nbformat.writes(notebook)
+    assert nbformat.writes(notebooks.normalise(notebook)) == before
+
+
+def test_a_stored_traceback_names_no_folder_of_this_machine():
+    notebook = make_notebook("1 / 0")
+    lines = ["File /srv/anna/course/coursekit/claims.py:3", "File /opt/lib/python3.12/site-packages/keras/x.py:1"]
+    notebook.cells[0].outputs = [nbformat.v4.new_output("error", ename="E", evalue="", traceback=lines)]
+    (error,) = notebooks.normalise(notebook).cells[0].outputs
+    assert error.traceback == ["File coursekit/claims.py:3", "File site-packages/keras/x.py:1"]
+
+
+def test_a_bar_that_cleared_itself_leaves_no_trace():
+    notebook = make_notebook("x = 1")
+    notebook.cells[0].outputs = [nbformat.v4.new_output("stream", text="\r 50%|####    |\r              \r")]
+    assert notebooks.normalise(notebook).cells[0].outputs == []
+
+
+def test_the_content_hash_follows_the_code_and_nothing_else():
+    one = make_notebook("md:text", "x = 1")
+    same = make_notebook("md:other text", "x = 1", title="Other")
+    same.cells[1].outputs = [nbformat.v4.new_output("stream", text="1")]
+    assert notebooks.content_hash(one) == notebooks.content_hash(same)
+    assert notebooks.content_hash(one) != notebooks.content_hash(make_notebook("md:text", "x = 2"))

@@ -1,0 +1,258 @@
+"""The checks of notebook 02: right answers pass, gaps are not attempted, each mistake gets its own hint."""
+
+import contextlib
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from coursekit.exercises import NOT_ATTEMPTED, attempt, ex02_broadcasting
+
+TIMES = 30
+
+
+def outcomes(exercise, answer, times=TIMES):
+    return [attempt(exercise, answer) for _ in range(times)]
+
+
+# --- right answers ----------------------------------------------------------------------------------------------------
+def one_hot(labels, classes):
+    return (labels[:, None] == np.arange(classes)).astype(int)
+
+
+def standardise(batch):
+    mean = batch.mean(axis=(1, 2), keepdims=True)
+    deviation = batch.std(axis=(1, 2), keepdims=True)
+    same = batch.max(axis=(1, 2), keepdims=True) == batch.min(axis=(1, 2), keepdims=True)
+    return np.where(same, 0, (batch - mean) / np.where(same, 1, deviation))
+
+
+def manhattan(x, y):
+    total = np.zeros((len(x), len(y)))
+    for k in range(x.shape[1]):
+        total += np.abs(x[:, k, None] - y[:, k])
+    return total
+
+
+def safe_accuracy(y_true, y_pred):
+    for labels in (y_true, y_pred):
+        if labels.ndim == 0 or labels.shape not in ((len(labels),), (len(labels), 1)):
+            raise ValueError("shape")
+    if len(y_true) != len(y_pred):
+        raise ValueError("number")
+    return float(np.mean(y_true.reshape(-1) == y_pred.reshape(-1)))
+
+
+SHAPES = [(5, 3), "error", (7, 7), (8, 4, 6)]
+
+
+def one_hot_of_bools(labels, classes):
+    return np.equal.outer(labels, np.arange(classes))
+
+
+def standardise_with_epsilon(batch):
+    mean, deviation = batch.mean(axis=(1, 2), keepdims=True), batch.std(axis=(1, 2), keepdims=True)
+    return (batch - mean) / (deviation + 1e-7)
+
+
+def manhattan_by_rows(x, y):
+    return np.array([np.abs(point - y).sum(axis=1) for point in x])
+
+
+@pytest.mark.parametrize(
+    "exercise, answer",
+    [
+        ("2.1", SHAPES),
+        ("2.1", [[5, 3], "Error", (7, 7), (8, 4, 6)]),
+        ("2.2", one_hot),
+        ("2.2", one_hot_of_bools),
+        ("2.3", standardise),
+        ("2.3", standardise_with_epsilon),
+        ("2.4", manhattan),
+        ("2.4", manhattan_by_rows),
+        ("2.5", 3.5),
+        ("2.5", np.var([1, 2, 3, 6])),
+        ("2.6", safe_accuracy),
+    ],
+)
+def test_right_answers_pass(exercise, answer):
+    assert outcomes(exercise, answer) == [None] * TIMES
+
+
+@pytest.mark.parametrize("exercise", ["2.2", "2.3", "2.4", "2.6"])
+def test_a_function_with_a_gap_is_not_attempted(exercise):
+    assert attempt(exercise, lambda *_: None) is attempt(exercise, lambda *_: ...) is NOT_ATTEMPTED
+
+
+@pytest.mark.parametrize("exercise", ["2.1", "2.5"])
+def test_a_gap_is_not_attempted(exercise):
+    assert attempt(exercise, ...) is NOT_ATTEMPTED
+
+
+def test_four_gaps_are_not_attempted():
+    assert attempt("2.1", [..., ..., ..., ...]) is NOT_ATTEMPTED
+
+
+def test_a_tensor_is_an_answer_too():
+    keras = pytest.importorskip("keras")
+    labels_to_tensor = lambda labels, classes: keras.ops.one_hot(labels, classes)
+    assert outcomes("2.2", labels_to_tensor, 3) == [None] * 3
+
+
+# --- mistakes ---------------------------------------------------------------------------------------------------------
+def with_shape(number, shape):
+    return [*SHAPES[: number - 1], shape, *SHAPES[number:]]
+
+
+def elementwise(labels, classes):
+    return (labels == np.arange(len(labels)) % classes).astype(int)
+
+
+def divides_by_zero(batch):
+    with np.errstate(all="ignore"):
+        return (batch - batch.mean(axis=(1, 2), keepdims=True)) / batch.std(axis=(1, 2), keepdims=True)
+
+
+def without_keepdims(batch):
+    """As it is silently wrong where n equals the width; where it raises, the right answer."""
+    with contextlib.suppress(ValueError):
+        deviation = batch.std(axis=(1, 2))
+        return (batch - batch.mean(axis=(1, 2))) / np.where(deviation == 0, 1, deviation)
+    return standardise(batch)
+
+
+def forgets_keepdims(batch):
+    return batch - batch.mean(axis=(1, 2))
+
+
+def writes_into_the_batch(batch):
+    result = standardise(batch)
+    batch -= batch.mean(axis=(1, 2), keepdims=True)
+    return result
+
+
+def standardise_over(axes):
+    def function(batch):
+        deviation = batch.std(axis=axes, keepdims=True)
+        return (batch - batch.mean(axis=axes, keepdims=True)) / np.where(deviation == 0, 1, deviation)
+
+    return function
+
+
+def divides_by_variance(batch):
+    variance = batch.var(axis=(1, 2), keepdims=True)
+    return (batch - batch.mean(axis=(1, 2), keepdims=True)) / np.where(variance == 0, 1, variance)
+
+
+def flattens_anything(y_true, y_pred):
+    return float(np.mean(y_true.reshape(-1) == y_pred.reshape(-1)))
+
+
+def asserts(y_true, y_pred):
+    assert y_true.size == y_pred.size == len(y_true) == len(y_pred)
+    return float(np.mean(y_true.reshape(-1) == y_pred.reshape(-1)))
+
+
+@pytest.mark.parametrize(
+    "exercise, mistake, hint",
+    [
+        ("2.1", with_shape(2, (5, 3)), "not below the 5"),
+        ("2.1", with_shape(3, (7,)), "on the left and counts as 1"),
+        ("2.1", with_shape(3, (7, 1)), "not on the right"),
+        ("2.1", with_shape(4, (8, 1, 6)), "stretched, too"),
+        ("2.1", with_shape(4, "error"), "Which of them fails"),
+        ("2.1", with_shape(4, ...), "still to do"),
+        ("2.1", with_shape(1, (3, 5)), "aligned from the right"),
+        ("2.1", [(5, 3)], "a list of four"),
+        ("2.2", lambda labels, classes: one_hot(labels, classes).T, "transposed"),
+        ("2.2", elementwise, "the shape should be"),
+        ("2.2", lambda labels, classes: one_hot(labels, labels.max() + 1), "needs its column"),
+        ("2.2", lambda labels, classes: one_hot(labels - 1, classes), "start at 1"),
+        ("2.2", lambda labels, classes: 1 - one_hot(labels, classes), "wrong way round"),
+        ("2.2", lambda labels, classes: np.eye(classes)[(labels + 1) % classes], "should be ["),
+        ("2.3", divides_by_zero, "NaN"),
+        ("2.3", standardise_over((0, 1, 2)), "whole batch"),
+        ("2.3", standardise_over((1, 2, 3)), "one mean an image"),
+        ("2.3", divides_by_variance, "variance"),
+        ("2.3", lambda batch: batch - batch.mean(axis=(1, 2), keepdims=True), "division"),
+        ("2.3", without_keepdims, "keepdims"),
+        ("2.3", forgets_keepdims, "raised ValueError"),
+        ("2.3", writes_into_the_batch, "has changed"),
+        ("2.3", lambda batch: standardise(batch)[0], "shape of the batch"),
+        ("2.3", lambda batch: np.where(batch == 0, 1, standardise(batch)), "become zeros"),
+        ("2.4", lambda x, y: np.abs(x[:, None] - y).sum(axis=-1), "times the memory"),
+        ("2.4", lambda x, y: manhattan(y, x), "transposed"),
+        ("2.4", lambda x, y: x.sum(axis=1)[:, None] - y.sum(axis=1), "cancel"),
+        ("2.4", lambda x, y: ((x[:, None] - y) ** 2).sum(axis=-1), "Euclidean"),
+        ("2.4", lambda x, y: np.abs(x[:, None] - y).max(axis=-1), "largest"),
+        ("2.4", lambda x, y: manhattan(x, y) / x.shape[1], "mean over the features"),
+        ("2.4", lambda x, y: manhattan(x, y).tolist(), "NumPy array"),
+        ("2.4", lambda x, y: manhattan(x[:, :4], y[:, :4]), "the distance from x[0]"),
+        ("2.5", 0, "right loss"),
+        ("2.5", 3, "prediction at which"),
+        ("2.5", 14 / 3, "divide by 4"),
+        ("2.5", 14, "mean"),
+        ("2.5", 1.87, "takes no root"),
+        ("2.5", 5, "formula"),
+        ("2.5", [3.5, 3.5], "one number"),
+        ("2.6", lambda y_true, y_pred: float(np.mean(y_true == y_pred)), "every label"),
+        ("2.6", flattens_anything, "should raise a ValueError"),
+        ("2.6", asserts, "yours raised AssertionError"),
+        ("2.6", lambda y_true, y_pred: 1 - safe_accuracy(y_true, y_pred), "wrong ones"),
+        ("2.6", lambda y_true, y_pred: y_true.reshape(-1) == y_pred.reshape(-1), "one number"),
+    ],
+)
+def test_each_mistake_gets_its_own_hint(exercise, mistake, hint):
+    wrong = [str(outcome) for outcome in outcomes(exercise, mistake) if hint not in str(outcome)]
+    assert not wrong, wrong[0]
+
+
+# --- answers that fit the example and nothing else --------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "exercise, answer",
+    [
+        ("2.2", lambda labels, classes: one_hot(labels, 4)),
+        ("2.3", lambda batch: (batch - 127.5) / 50),
+        ("2.4", lambda x, y: manhattan(x[:, :3], y[:, :3])),
+        ("2.6", lambda y_true, y_pred: 0.5),
+    ],
+)
+def test_an_answer_that_ignores_its_arguments_fails(exercise, answer):
+    assert all(isinstance(outcome, str) for outcome in outcomes(exercise, answer))
+
+
+# --- the check itself -------------------------------------------------------------------------------------------------
+def test_measuring_leaves_tracemalloc_as_it_was():
+    assert not tracemalloc.is_tracing()
+    attempt("2.4", manhattan)
+    assert not tracemalloc.is_tracing()
+    tracemalloc.start()
+    try:
+        assert attempt("2.4", manhattan) is None
+        assert tracemalloc.is_tracing()
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_raising_answer_leaves_tracemalloc_off():
+    calls = []
+
+    def raises_on_the_large_case(x, y):
+        calls.append(len(x))
+        if len(x) > 100:
+            raise MemoryError("too large")
+        return manhattan(x, y)
+
+    assert "MemoryError" in attempt("2.4", raises_on_the_large_case)
+    assert max(calls) > 100
+    assert not tracemalloc.is_tracing()
+
+
+def test_the_budget_tells_a_loop_from_the_full_difference():
+    """The solution stays well below the budget and the one-liner well above: the check does not hang on a hair."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(250, 60)), rng.normal(size=(200, 60))
+    budget = ex02_broadcasting.BUDGET * 250 * 200 * 8
+    _, looping = ex02_broadcasting._measured(lambda: manhattan(x, y))
+    _, at_once = ex02_broadcasting._measured(lambda: np.abs(x[:, None] - y).sum(axis=-1))
+    assert looping < 0.8 * budget and at_once > 5 * budget

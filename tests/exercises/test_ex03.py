@@ -1,0 +1,334 @@
+"""The checks of notebook 03: right answers pass, gaps are not attempted, each mistake gets its own hint."""
+
+import nbformat
+import numpy as np
+import pytest
+from helpers import ROOT
+
+from coursekit.exercises import NOT_ATTEMPTED, attempt
+from coursekit.optimizers import Adam, GradientDescent, Momentum, RMSprop, descend
+
+TIMES = 30
+
+
+def outcomes(exercise, answer, times=TIMES):
+    return [attempt(exercise, answer) for _ in range(times)]
+
+
+# --- right answers ----------------------------------------------------------------------------------------------------
+SLOPES, RATES, CONSTANTS = [-4, -4, -32, -16], [0.2, 0.125, 0.25], [0.25, 0, 0.25]
+
+
+def divide(a, b, slope):
+    return slope / b, -(slope * a / b**2).sum(axis=0)
+
+
+def divide_in_a_loop(a, b, slope):
+    on_b = np.zeros_like(b)
+    for row, arriving in zip(a, slope, strict=True):
+        on_b -= arriving * row / b**2
+    return [slope / b, on_b]
+
+
+def batch_gradient(theta, x, y):
+    error = theta[0] * x + theta[1] - y
+    return np.array([np.mean(2 * error * x), np.mean(2 * error)])
+
+
+def batch_gradient_by_matrix(theta, x, y):
+    X = np.stack([x, np.ones_like(x)], axis=1)
+    return 2 * X.T @ (X @ theta - y) / len(x)
+
+
+def nesterov(theta, velocity, gradient, rate, beta):
+    velocity = beta * velocity + rate * gradient(theta - beta * velocity)
+    return theta - velocity, velocity
+
+
+def adamw(theta, m, v, t, gradient, rate, decay, betas, epsilon):
+    m, v = betas[0] * m + (1 - betas[0]) * gradient, betas[1] * v + (1 - betas[1]) * gradient**2
+    m_hat, v_hat = m / (1 - betas[0] ** t), v / (1 - betas[1] ** t)
+    return theta - rate * m_hat / (np.sqrt(v_hat) + epsilon) - rate * decay * theta, m, v
+
+
+def train_with(make, steps=1000):
+    return lambda gradient, start: descend(make(), gradient, start, steps)[-1]
+
+
+train = train_with(lambda: Momentum(0.001, 0.9))
+
+
+@pytest.mark.parametrize(
+    "exercise, answer",
+    [
+        ("3.1", SLOPES),
+        ("3.1", np.array(SLOPES, dtype=float)),
+        ("3.2", divide),
+        ("3.2", divide_in_a_loop),
+        ("3.3", RATES),
+        ("3.3", [1 - 0.8, 1 / 8, 2 / 8]),
+        ("3.4", batch_gradient),
+        ("3.4", batch_gradient_by_matrix),
+        ("3.4", lambda *given: batch_gradient(*given).tolist()),
+        ("3.5", nesterov),
+        ("3.6", adamw),
+        ("3.7", CONSTANTS),
+        ("3.8", train),
+        ("3.8", train_with(lambda: Momentum(0.0013, 0.9))),
+    ],
+)
+def test_right_answers_pass(exercise, answer):
+    assert outcomes(exercise, answer, 10 if exercise == "3.8" else TIMES).count(None) == (
+        10 if exercise == "3.8" else 30
+    )
+
+
+@pytest.mark.parametrize("exercise", ["3.2", "3.4", "3.5", "3.6", "3.8"])
+def test_a_function_with_a_gap_is_not_attempted(exercise):
+    assert attempt(exercise, lambda *_: None) is attempt(exercise, lambda *_: ...) is NOT_ATTEMPTED
+
+
+@pytest.mark.parametrize("exercise, places", [("3.1", 4), ("3.3", 3), ("3.7", 3)])
+def test_a_list_of_gaps_is_not_attempted(exercise, places):
+    assert attempt(exercise, ...) is attempt(exercise, [...] * places) is NOT_ATTEMPTED
+
+
+def test_a_tensor_is_an_answer_too():
+    keras = pytest.importorskip("keras")
+    answer = lambda *given: keras.ops.convert_to_tensor(batch_gradient(*given))
+    assert outcomes("3.4", answer, 3) == [None] * 3
+
+
+# --- mistakes ---------------------------------------------------------------------------------------------------------
+def with_place(right, place, wrong):
+    return [*right[:place], wrong, *right[place + 1 :]]
+
+
+def changed_on_b(change):
+    return lambda a, b, slope: (slope / b, change(a, b, slope))
+
+
+def changed_velocity(change):
+    def step(theta, velocity, gradient, rate, beta):
+        velocity = change(theta, velocity, gradient, rate, beta)
+        return theta - velocity, velocity
+
+    return step
+
+
+def old_velocity(theta, velocity, gradient, rate, beta):
+    return theta - velocity, nesterov(theta, velocity, gradient, rate, beta)[1]
+
+
+def uphill(theta, velocity, gradient, rate, beta):
+    velocity = nesterov(theta, velocity, gradient, rate, beta)[1]
+    return theta + velocity, velocity
+
+
+def own_rate_and_beta(theta, velocity, gradient, rate, beta):
+    return nesterov(theta, velocity, gradient, 0.05, 0.9)
+
+
+def means(m, v, gradient, betas):
+    return betas[0] * m + (1 - betas[0]) * gradient, betas[1] * v + (1 - betas[1]) * gradient**2
+
+
+def adamw_uncorrected(theta, m, v, t, gradient, rate, decay, betas, epsilon):
+    m, v = means(m, v, gradient, betas)
+    return theta - rate * (m / (np.sqrt(v) + epsilon) + decay * theta), m, v
+
+
+def adamw_epsilon_first(theta, m, v, t, gradient, rate, decay, betas, epsilon):
+    m, v = means(m, v, gradient, betas)
+    alpha = rate * np.sqrt(1 - betas[1] ** t) / (1 - betas[0] ** t)
+    return theta - alpha * m / (np.sqrt(v) + epsilon) - rate * decay * theta, m, v
+
+
+def adam_with_penalty(theta, m, v, t, gradient, rate, decay, betas, epsilon):
+    return adamw(theta, m, v, t, gradient + decay * theta, rate, 0.0, betas, epsilon)
+
+
+def adam_alone(theta, m, v, t, gradient, rate, decay, betas, epsilon):
+    return adamw(theta, m, v, t, gradient, rate, 0.0, betas, epsilon)
+
+
+def adamw_decay_without_rate(theta, m, v, t, gradient, rate, decay, betas, epsilon):
+    new, m, v = adamw(theta, m, v, t, gradient, rate, 0.0, betas, epsilon)
+    return new - decay * theta, m, v
+
+
+def adamw_decay_afterwards(theta, m, v, t, gradient, rate, decay, betas, epsilon):
+    new, m, v = adamw(theta, m, v, t, gradient, rate, 0.0, betas, epsilon)
+    return new * (1 - rate * decay), m, v
+
+
+def adamw_counts_from_two(theta, m, v, t, *rest):
+    return adamw(theta, m, v, t + 1, *rest)
+
+
+def adamw_without_square(theta, m, v, t, gradient, rate, decay, betas, epsilon):
+    m, v = betas[0] * m + (1 - betas[0]) * gradient, betas[1] * v + (1 - betas[1]) * np.abs(gradient)
+    return theta, m, v
+
+
+def adamw_returns_the_corrected_means(theta, m, v, t, gradient, rate, decay, betas, epsilon):
+    theta, m, v = adamw(theta, m, v, t, gradient, rate, decay, betas, epsilon)
+    return theta, m / (1 - betas[0] ** t), v / (1 - betas[1] ** t)
+
+
+def adamw_doubles_v(*given):
+    theta, m, v = adamw(*given)
+    return theta, m, 2 * v
+
+
+def writes_into_x(theta, x, y):
+    x *= 1.5
+    return batch_gradient(theta, x / 1.5, y)
+
+
+def first_example_only(theta, x, y):
+    return batch_gradient(theta, x[:1], y[:1])
+
+
+@pytest.mark.parametrize(
+    "exercise, mistake, hint",
+    [
+        ("3.1", [4, 4, 32, 16], "dL/dW2: the sign"),
+        ("3.1", [-2, -2, -16, -8], "derivative of (y − t)²"),
+        ("3.1", with_place(SLOPES, 0, -8), "W2 is multiplied by h"),
+        ("3.1", with_place(SLOPES, 1, -8), "dL/dy itself"),
+        ("3.1", with_place(SLOPES, 2, -16), "multiplied by x"),
+        ("3.1", with_place(SLOPES, 2, -8), "a link is missing"),
+        ("3.1", with_place(SLOPES, 3, -8), "the derivative of z²"),
+        ("3.1", with_place(SLOPES, 3, -32), "x belongs to W1"),
+        ("3.1", with_place(SLOPES, 2, 48), "not yet"),
+        ("3.1", with_place(SLOPES, 2, float("nan")), "a plain number"),
+        ("3.1", with_place(SLOPES, 3, ...), "dL/db1 is still to do"),
+        ("3.1", [1, 2], "four numbers"),
+        ("3.2", lambda a, b, slope: (1 / b + 0 * a, slope), "1 / b is the local slope"),
+        ("3.2", lambda a, b, slope: (slope * b, slope), "how does a / b answer when a grows"),
+        ("3.2", lambda a, b, slope: ((slope / b).sum(axis=0), slope), "a's shape"),
+        ("3.2", changed_on_b(lambda a, b, slope: -slope * a / b**2), "add its slopes up"),
+        ("3.2", changed_on_b(lambda a, b, slope: (-slope * a / b**2).sum(axis=1)), "b's shape"),
+        ("3.2", changed_on_b(lambda a, b, slope: (slope * a / b**2).sum(axis=0)), "the sign of the slope on b"),
+        ("3.2", changed_on_b(lambda a, b, slope: (-slope * a / b**2).mean(axis=0)), "not averaged"),
+        ("3.2", changed_on_b(lambda a, b, slope: (-a / b**2).sum(axis=0)), "arrives is missing"),
+        ("3.2", changed_on_b(lambda a, b, slope: (-slope * a / b).sum(axis=0)), "b² below"),
+        ("3.2", changed_on_b(lambda a, b, slope: (-slope / b**2).sum(axis=0)), "a is missing"),
+        ("3.2", changed_on_b(lambda a, b, slope: np.ones_like(b)), "should start with"),
+        ("3.2", lambda a, b, slope: slope / b, "return two arrays"),
+        ("3.2", lambda a, b, slope: (slope * np.inf, b), "inf or NaN"),
+        ("3.3", [0.6, 0.25, 0.5], "the curvature"),
+        ("3.3", with_place(RATES, 1, 0.25), "the curvature"),
+        ("3.3", with_place(RATES, 2, 0.5), "the curvature"),
+        ("3.3", with_place(RATES, 0, 1.8), "uphill"),
+        ("3.3", with_place(RATES, 0, 0.8), "length of the step"),
+        ("3.3", with_place(RATES, 2, 0.125), "lands on the minimum"),
+        ("3.4", lambda theta, x, y: batch_gradient(theta, x, y) * len(x), "take their mean"),
+        ("3.4", lambda *given: batch_gradient(*given) / 2, "factor 2"),
+        ("3.4", lambda *given: -batch_gradient(*given), "downhill"),
+        ("3.4", lambda *given: batch_gradient(*given)[::-1], "changed places"),
+        ("3.4", lambda *given: batch_gradient(*given)[:1], "shape (2,)"),
+        ("3.4", lambda *given: batch_gradient(*given) * np.nan, "diverged"),
+        ("3.4", writes_into_x, "has changed"),
+        ("3.4", first_example_only, "should be ["),
+        ("3.5", changed_velocity(lambda t, v, g, rate, beta: beta * v + rate * g(t)), "plain momentum"),
+        ("3.5", changed_velocity(lambda t, v, g, rate, beta: beta * v + rate * g(t + beta * v)), "looked behind"),
+        ("3.5", changed_velocity(lambda t, v, g, rate, beta: v + rate * g(t - beta * v)), "beta is missing: a share"),
+        ("3.5", changed_velocity(lambda t, v, g, rate, beta: beta * v + rate * g(t - v)), "in the look ahead"),
+        ("3.5", changed_velocity(lambda t, v, g, rate, beta: beta * v + g(t - beta * v)), "counted as 1"),
+        ("3.5", changed_velocity(lambda t, v, g, rate, beta: rate * g(t - beta * v)), "old velocity is gone"),
+        ("3.5", changed_velocity(lambda t, v, g, rate, beta: beta * v), "learning rate zero"),
+        ("3.5", changed_velocity(lambda t, v, g, rate, beta: v * np.nan), "learning rate ten times smaller"),
+        ("3.5", old_velocity, "moved by the old velocity"),
+        ("3.5", uphill, "uphill"),
+        ("3.5", own_rate_and_beta, "should be"),
+        ("3.5", lambda t, v, g, rate, beta: (t, nesterov(t, v, g, rate, beta)[1]), "theta did not move"),
+        ("3.5", lambda t, v, g, rate, beta: t, "return two arrays"),
+        ("3.6", adamw_uncorrected, "bias is not corrected"),
+        ("3.6", adamw_epsilon_first, "as Keras does"),
+        ("3.6", adam_with_penalty, "Adam with a penalty"),
+        ("3.6", adam_alone, "without the decay"),
+        ("3.6", adamw_decay_without_rate, "multiplied by the learning rate"),
+        ("3.6", adamw_decay_afterwards, "old theta"),
+        ("3.6", adamw_counts_from_two, "one ahead"),
+        ("3.6", adamw_without_square, "without its square"),
+        ("3.6", adamw_doubles_v, "v should be"),
+        ("3.6", adamw_returns_the_corrected_means, "returned uncorrected"),
+        ("3.6", lambda t, m, v, n, g, *rest: (t, 0.9 * m + g, v), "counts 1 − beta_1"),
+        ("3.6", lambda t, m, v, *rest: (t, *adamw(t, m, v, *rest)[1:]), "theta did not move"),
+        ("3.6", lambda *given: adamw(*given)[0], "return three arrays"),
+        ("3.7", with_place(CONSTANTS, 0, 0), "the fourth error"),
+        ("3.7", [0.25, 0.25, 0.25], "that is the mean"),
+        ("3.7", with_place(CONSTANTS, 2, 0), "infinite"),
+        ("3.7", with_place(CONSTANTS, 2, 0.75), "probability of a 0"),
+        ("3.7", with_place(CONSTANTS, 1, 0.5), "three of the four"),
+    ],
+)
+def test_each_mistake_gets_its_own_hint(exercise, mistake, hint):
+    wrong = [str(outcome) for outcome in outcomes(exercise, mistake) if hint not in str(outcome)]
+    assert not wrong, wrong[0]
+
+
+@pytest.mark.parametrize(
+    "mistake, hint",
+    [
+        (train_with(lambda: GradientDescent(0.001)), "still too high"),
+        (train_with(lambda: RMSprop(0.01)), "still too high"),
+        (train_with(lambda: GradientDescent(0.1)), "learning rate ten times smaller"),
+        (train_with(lambda: GradientDescent(0.0)), "is the learning rate zero?"),
+        (train_with(lambda: Momentum(0.001, 0.9), steps=3000), "1000 are allowed"),
+        (train_with(lambda: Adam(0.0001)), "still too high"),
+        (lambda gradient, start: descend(Momentum(0.001), gradient, start, 1000), "the last entry"),
+        (lambda gradient, start: np.full(2, np.nan), "diverged"),
+        (lambda gradient, start: start, "never called"),
+        (lambda gradient, start: start + np.sign(gradient(start)), "the loss is"),
+        (lambda gradient, start: [gradient(start) for _ in range(10**6)][-1], "1000 are allowed"),
+    ],
+)
+def test_each_way_to_miss_the_banana_valley_is_explained(mistake, hint):
+    wrong = [str(outcome) for outcome in outcomes("3.8", mistake, 5) if hint not in str(outcome)]
+    assert not wrong, wrong[0]
+
+
+# --- answers that fit the example and nothing else --------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "exercise, answer",
+    [
+        ("3.2", lambda a, b, slope: (slope / b, np.zeros(len(b)))),
+        ("3.4", lambda theta, x, y: np.array([0.5, 0.5])),
+        ("3.5", own_rate_and_beta),
+        ("3.6", lambda t, m, v, n, g, rate, decay, betas, e: adamw(t, m, v, n, g, 0.1, 0.1, (0.9, 0.999), 1e-7)),
+        ("3.8", lambda gradient, start: np.ones(2)),
+    ],
+)
+def test_an_answer_that_ignores_its_arguments_fails(exercise, answer):
+    assert all(isinstance(outcome, str) for outcome in outcomes(exercise, answer))
+
+
+# --- the notebook itself ----------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def cells():
+    notebook = nbformat.read(ROOT / "notebooks" / "03_gradient_descent.ipynb", 4)
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_the_autodiff_is_under_eighty_lines(cells):
+    parts = [
+        cell for cell in cells if any(f"{part}" in cell for part in ("class Scalar", "class Array", "def backward"))
+    ]
+    lines = [line for cell in parts for line in cell.splitlines() if line.strip()]
+    assert len(parts) == 4 and len(lines) < 80
+
+
+def test_the_sliders_drawing_works_at_the_ends_of_its_range(cells, capsys, monkeypatch):
+    import coursekit as ck
+
+    monkeypatch.setenv("COURSEKIT_PROGRESS", "off")
+    names = {"np": np, "ck": ck}
+    for wanted in ("class GradientDescent", "bowl_curvature = ", "def draw_descent"):
+        exec(next(cell for cell in cells if wanted in cell), names)
+    assert "from 0 to 0.22" in capsys.readouterr().out
+    for learning_rate, said in ((0.0, "does not move"), (0.11, "falls from"), (0.22, "diverges"), (1e200, "diverges")):
+        names["draw_descent"](learning_rate)
+        assert said in capsys.readouterr().out

@@ -1,0 +1,406 @@
+"""The checks of notebook 04: right answers pass, gaps are not attempted, each mistake gets its own hint."""
+
+import numpy as np
+import pytest
+
+from coursekit import layers
+from coursekit.exercises import NOT_ATTEMPTED, attempt
+
+TIMES = 30
+
+
+def outcomes(exercise, answer, times=TIMES):
+    return [attempt(exercise, answer) for _ in range(times)]
+
+
+def fails_with(exercise, mistake, hint, times=TIMES):
+    """Always refused, and with this hint, but where random inputs make two mistakes give the same numbers."""
+    said = outcomes(exercise, mistake, times)
+    assert None not in said
+    others = [str(outcome) for outcome in said if hint not in str(outcome)]
+    assert len(others) <= times / 5, others[0]
+
+
+# --- right answers ----------------------------------------------------------------------------------------------------
+def fold(network):
+    weights, bias = network[0]
+    for more, further in network[1:]:
+        weights, bias = weights @ more, bias @ more + further
+    return weights, bias
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def output_gradient(h, weights, bias, targets):
+    delta = (sigmoid(h @ weights + bias) - targets) / len(h)
+    return h.T @ delta, delta.sum(axis=0)
+
+
+def leaky_std(fan_in, slope):
+    return np.sqrt(2 / ((1 + slope**2) * fan_in))
+
+
+def cross_entropy(logits, labels):
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return float(-log_p[np.arange(len(labels)), labels].mean())
+
+
+def standardise(x_train, x_test):
+    mean, deviation = x_train.mean(axis=0), x_train.std(axis=0)
+    deviation = np.where(deviation == 0, 1, deviation)
+    return (x_train - mean) / deviation, (x_test - mean) / deviation
+
+
+def flat(images):
+    return images.reshape(-1, 64).astype("float32") / 16
+
+
+def reads(prepare=flat, sizes=(64, 32, 10), std="he", activation="relu", rate=0.15, confuse=False):
+    """A function like those of exercise 4.7, in NumPy: quick enough to be tried many times."""
+
+    def function(images, labels):
+        rng = np.random.default_rng()
+        network = layers.initialise(sizes, rng, std)
+        given = rng.permutation(labels) if confuse else labels
+        layers.train(network, prepare(images), given, rng=rng, epochs=16, learning_rate=rate, activation=activation)
+        return lambda new: layers.predict(network, prepare(new), activation).argmax(axis=1)
+
+    return function
+
+
+def small_reader(x, labels, hidden=7, rate=0.1, epochs=60):
+    rng = np.random.default_rng()
+    best, seen = None, -1
+    for _ in range(3):
+        network = layers.initialise((64, hidden, 10), rng)
+        layers.train(network, x, labels, rng=rng, epochs=epochs, learning_rate=rate)
+        if (now := layers.accuracy(network, x, labels)) > seen:
+            best, seen = network, now
+    return best
+
+
+@pytest.mark.parametrize(
+    "exercise, answer",
+    [
+        ("4.1", fold),
+        ("4.2", output_gradient),
+        ("4.3", 1955),
+        ("4.3", np.float64(1955)),
+        ("4.4", leaky_std),
+        ("4.4", lambda fan_in, slope: layers.he_std(fan_in, slope=slope)),
+        ("4.5", cross_entropy),
+        ("4.6", standardise),
+    ],
+)
+def test_right_answers_pass(exercise, answer):
+    assert outcomes(exercise, answer) == [None] * TIMES
+
+
+def test_sound_networks_pass():
+    assert outcomes("4.7", [reads()] * 5, times=5) == [None] * 5
+    assert outcomes("4.7", {i: reads() for i in range(1, 6)}, times=1) == [None]
+
+
+def test_a_small_reader_passes():
+    assert outcomes("4.8", small_reader, times=5) == [None] * 5
+
+
+@pytest.mark.parametrize("exercise", ["4.1", "4.2", "4.4", "4.5", "4.6", "4.8"])
+def test_a_function_with_a_gap_is_not_attempted(exercise):
+    assert attempt(exercise, lambda *_: None) is attempt(exercise, lambda *_: ...) is NOT_ATTEMPTED
+
+
+def test_gaps_are_not_attempted():
+    assert attempt("4.3", ...) is attempt("4.7", [...] * 5) is attempt("4.7", ...) is NOT_ATTEMPTED
+
+
+def test_a_tensor_is_an_answer_too():
+    keras = pytest.importorskip("keras")
+
+    def with_tensors(x_train, x_test):
+        return tuple(map(keras.ops.convert_to_tensor, standardise(x_train, x_test)))
+
+    assert outcomes("4.6", with_tensors, 3) == [None] * 3
+
+
+# --- mistakes ---------------------------------------------------------------------------------------------------------
+def adds_biases(network):
+    if len({len(bias) for _, bias in network}) > 1:
+        return fold(network)
+    return fold(network)[0], sum(bias for _, bias in network)
+
+
+def backwards(network):
+    if len({weights.shape for weights, _ in network}) > 1:
+        return fold(network)
+    weights, bias = network[-1]
+    for more, further in network[-2::-1]:
+        weights, bias = weights @ more, bias @ more + further
+    return weights, bias
+
+
+def scaled(factor_weights=1.0, factor_bias=1.0):
+    def function(h, weights, bias, targets):
+        to_weights, to_bias = output_gradient(h, weights, bias, targets)
+        sizes = {
+            "n": len(h),
+            "classes": targets.shape[1],
+            1.0: 1.0,
+            -1: -1,
+            "1/n": 1 / len(h),
+            "1/classes": 1 / targets.shape[1],
+        }
+        return to_weights * sizes[factor_weights], to_bias * sizes[factor_bias]
+
+    return function
+
+
+def bias_not_summed(h, weights, bias, targets):
+    delta = (sigmoid(h @ weights + bias) - targets) / len(h)
+    return h.T @ delta, delta
+
+
+def with_softmax(h, weights, bias, targets):
+    delta = (layers.softmax(h @ weights + bias) - targets) / len(h)
+    return h.T @ delta, delta.sum(axis=0)
+
+
+def without_sigmoid(h, weights, bias, targets):
+    delta = (h @ weights + bias - targets) / len(h)
+    return h.T @ delta, delta.sum(axis=0)
+
+
+def squared_error(h, weights, bias, targets):
+    p = sigmoid(h @ weights + bias)
+    delta = (p - targets) * p * (1 - p) / len(h)
+    return h.T @ delta, delta.sum(axis=0)
+
+
+def bias_from_everything(h, weights, bias, targets):
+    return output_gradient(h, weights, bias, targets)[0], np.zeros_like(bias)
+
+
+def softmax_twice(logits, labels):
+    return cross_entropy(layers.softmax(logits), labels)
+
+
+def unstable(logits, labels):
+    powers = np.exp(logits)
+    return float(-np.log((powers / powers.sum(axis=1, keepdims=True))[np.arange(len(labels)), labels]).mean())
+
+
+def clipped(logits, labels):
+    p = layers.softmax(logits)[np.arange(len(labels)), labels]
+    return float(-np.log(np.clip(p, 1e-7, 1)).mean())
+
+
+def wrong_axis(logits, labels):
+    return float(-np.log(layers.softmax(logits.T).T[np.arange(len(labels)), labels]).mean())
+
+
+def log_of_mean(logits, labels):
+    return float(-np.log(layers.softmax(logits)[np.arange(len(labels)), labels].mean()))
+
+
+def without_log(logits, labels):
+    return float(-layers.softmax(logits)[np.arange(len(labels)), labels].mean())
+
+
+def fitted_on(choose):
+    def function(x_train, x_test):
+        return tuple(standardise(choose(x, x_train, x_test), x)[1] for x in (x_train, x_test))
+
+    return function
+
+
+def changes_its_argument(x_train, x_test):
+    scaled = standardise(x_train, x_test)
+    x_train -= x_train.mean(axis=0)
+    return scaled
+
+
+def divides_by_zero(x_train, x_test):
+    with np.errstate(all="ignore"):
+        mean, deviation = x_train.mean(axis=0), x_train.std(axis=0)
+        return (x_train - mean) / (deviation * (deviation > 1e-9)), (x_test - mean) / deviation
+
+
+def rows(x_train, x_test):
+    return tuple((x - x.mean(axis=1)[:, None]) / x.std(axis=1)[:, None] for x in (x_train, x_test))
+
+
+def variance(x_train, x_test):
+    mean, spread = x_train.mean(axis=0), x_train.var(axis=0)
+    return tuple((x - mean) / np.where(spread == 0, 1, spread) for x in (x_train, x_test))
+
+
+def keeps_constant(x_train, x_test):
+    scaled_train, scaled_test = standardise(x_train, x_test)
+    return np.where(x_train.std(axis=0) == 0, x_train, scaled_train), scaled_test
+
+
+@pytest.mark.parametrize(
+    "exercise, mistake, hint",
+    [
+        ("4.1", adds_biases, "only added up"),
+        ("4.1", backwards, "not W2 @ W1"),
+        ("4.1", lambda network: (fold(network)[0], network[-1][1]), "only the last bias"),
+        ("4.1", lambda network: (fold(network)[0].T, fold(network)[1]), "shape"),
+        ("4.1", lambda network: fold(network)[0], "two things"),
+        ("4.1", lambda network: (fold(network)[0], 2 * fold(network)[1]), "write out"),
+        ("4.1", lambda network: (2 * fold(network)[0], fold(network)[1]), "product of the weight matrices"),
+        ("4.2", scaled("n", "n"), "not averaged over the batch"),
+        ("4.2", scaled(1.0, "n"), "the bias is not averaged"),
+        ("4.2", scaled(1.0, "1/n"), "twice"),
+        ("4.2", scaled("1/classes", "1/classes"), "number of classes"),
+        ("4.2", scaled(-1, -1), "sign"),
+        ("4.2", bias_not_summed, "not summed"),
+        ("4.2", with_softmax, "exclude each other"),
+        ("4.2", without_sigmoid, "sigmoid is missing"),
+        ("4.2", squared_error, "squared error"),
+        ("4.2", bias_from_everything, "that of the bias is not"),
+        ("4.2", lambda *given: (output_gradient(*given)[0].T, output_gradient(*given)[1]), "transposed"),
+        ("4.3", 7800 / 4, "how many batches"),
+        ("4.3", 391, "one epoch"),
+        ("4.3", 2345, "kept for validation"),
+        ("4.3", 250_000, "images seen"),
+        ("4.3", [391, 5], "one number"),
+        ("4.4", lambda fan_in, slope: leaky_std(fan_in, slope) ** 2, "variance"),
+        ("4.4", lambda fan_in, slope: np.sqrt(2 / fan_in), "plain ReLU"),
+        ("4.4", lambda fan_in, slope: np.sqrt(1 / fan_in), "no activation"),
+        ("4.4", lambda fan_in, slope: np.sqrt(2 / ((1 + slope) * fan_in)), "squared"),
+        ("4.4", lambda fan_in, slope: np.sqrt((1 + slope**2) / (2 * fan_in)), "upside down"),
+        ("4.4", lambda fan_in, slope: np.sqrt(1 / ((1 + slope**2) * fan_in)), "half of the sums"),
+        ("4.4", lambda fan_in, slope: 0.1, "it should be"),
+        ("4.5", softmax_twice, "softmax is applied twice"),
+        ("4.5", unstable, "subtract the largest"),
+        ("4.5", clipped, "rounded 0"),
+        ("4.5", wrong_axis, "wrong axis"),
+        ("4.5", log_of_mean, "of each example first"),
+        ("4.5", without_log, "logarithm is missing"),
+        ("4.5", lambda logits, labels: -cross_entropy(logits, labels), "sign"),
+        ("4.5", lambda logits, labels: cross_entropy(logits, labels) * len(labels), "sum over the examples"),
+        ("4.5", lambda logits, labels: cross_entropy(logits, labels) / logits.shape[1], "over the classes"),
+        ("4.5", lambda logits, labels: logits, "one number"),
+        ("4.6", fitted_on(lambda x, a, b: np.concatenate([a, b])), "that is the leak"),
+        ("4.6", fitted_on(lambda x, a, b: x), "its own mean"),
+        ("4.6", rows, "you scaled rows"),
+        ("4.6", variance, "variance"),
+        ("4.6", divides_by_zero, "NaN"),
+        ("4.6", changes_its_argument, "have changed"),
+        ("4.6", keeps_constant, "become 0"),
+        ("4.6", lambda a, b: standardise(a, b)[0], "two things"),
+        ("4.6", lambda a, b: (a - a.mean(axis=0), b - a.mean(axis=0)), "division"),
+        ("4.6", lambda a, b: ((a - a.mean()) / a.std(), (b - a.mean()) / a.std()), "mean of everything"),
+        ("4.6", lambda a, b: (standardise(a, b)[0], b), "same two vectors"),
+    ],
+)
+def test_each_mistake_gets_its_own_hint(exercise, mistake, hint):
+    fails_with(exercise, mistake, hint)
+
+
+@pytest.mark.parametrize("answer", [7815, 7812.5, 7812, 7813, 7810, 7800])
+def test_numbers_of_another_count_are_only_wrong(answer):
+    assert isinstance(attempt("4.3", answer), str)
+
+
+# --- networks that do not read ----------------------------------------------------------------------------------------
+def at(number, function):
+    return [*[reads()] * (number - 1), function, *[reads()] * (5 - number)]
+
+
+def says_columns(images, labels):
+    read = reads()(images, labels)
+    return lambda new: read(new)[:, None]
+
+
+def says_nan(images, labels):
+    return lambda new: np.full(len(new), np.nan)
+
+
+def remembers(images, labels):
+    """The digit of the most similar image of the whole course's set, whatever labels were given."""
+    from coursekit.datasets import load
+
+    data = load("digits")
+    known = flat(data.x_train)
+    return lambda new: data.y_train[((flat(new)[:, None] - known) ** 2).sum(axis=2).argmin(axis=1)]
+
+
+def depends_on_the_batch(images, labels):
+    read = reads()(images, labels)
+    return lambda new: read(new) if len(new) > 100 else 9 - read(new)
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (at(1, reads(prepare=lambda images: images.reshape(64, -1).T / 16.0)), "network 1 reads"),
+        (at(2, reads(confuse=True)), "draw some images that go into it with their labels"),
+        (at(3, reads(std=0.0)), "compare the weights of two hidden units"),
+        (at(4, reads(sizes=(64, *[32] * 10, 10), activation="sigmoid", std="glorot")), "gradient in its first layer"),
+        (at(1, reads(rate=0)), "learning rate is 0"),
+        (at(5, reads(prepare=lambda images: 1e20 * flat(images), rate=100)), "Divide the learning rate"),
+        (at(2, says_columns), "one digit for each"),
+        (at(3, says_nan), "diverged"),
+        (at(1, remembers), "network 1 reads"),
+        (at(1, depends_on_the_batch), "in another batch"),
+        (at(2, ...), "network 2 is still to do"),
+        (at(1, lambda images, labels: labels), "should return a function"),
+        (at(1, 3), "no function"),
+        ([reads()] * 4, "a list of five"),
+    ],
+)
+def test_a_network_that_is_still_broken_is_named(answer, hint):
+    fails_with("4.7", answer, hint, times=3)
+
+
+def spoilt(x, labels):
+    network = layers.initialise((64, 6, 10), np.random.default_rng())
+    network[0][0][0, 0] = np.nan
+    return network
+
+
+def learns_by_heart(x, labels):
+    """Trained on twenty images: right about those, whatever the others are."""
+    return small_reader(x[:20], labels[:20])
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (lambda x, labels: small_reader(x, labels, hidden=20, epochs=2), "600 are allowed"),
+        (lambda x, labels: small_reader(x, labels, rate=0), "learning rate is 0"),
+        (lambda x, labels: small_reader(1e20 * x, labels, rate=100), "training diverged"),
+        (lambda x, labels: layers.initialise((64, 6, 10), np.random.default_rng()), "Did the weights move"),
+        (spoilt, "NaN or infinite"),
+        (lambda x, labels: small_reader(x, labels, epochs=8), "it reads"),
+        (lambda x, labels: 3, "return the network"),
+        (lambda x, labels: layers.initialise((32, 6, 10), np.random.default_rng()), "does not fit behind 64"),
+        (lambda x, labels: layers.initialise((64, 6, 9), np.random.default_rng()), "ten logits"),
+    ],
+)
+def test_a_reader_that_fails_is_told_why(answer, hint):
+    fails_with("4.8", answer, hint, times=3)
+
+
+def test_learning_by_heart_is_no_reading():
+    assert all(isinstance(outcome, str) for outcome in outcomes("4.8", learns_by_heart, 3))
+
+
+# --- answers that fit the example and nothing else --------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "exercise, answer",
+    [
+        ("4.1", lambda network: (np.zeros((3, 2)), np.zeros(2))),
+        ("4.2", lambda h, weights, bias, targets: (np.zeros_like(weights), np.zeros_like(bias))),
+        ("4.4", lambda fan_in, slope: np.sqrt(2 / fan_in)),
+        ("4.5", lambda logits, labels: np.log(logits.shape[1])),
+        ("4.6", lambda x_train, x_test: (x_train / 16, x_test / 16)),
+    ],
+)
+def test_an_answer_that_ignores_its_arguments_fails(exercise, answer):
+    assert all(isinstance(outcome, str) for outcome in outcomes(exercise, answer))

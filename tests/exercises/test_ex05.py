@@ -1,0 +1,213 @@
+"""The checks of notebook 05: right answers pass, gaps are not attempted, each mistake gets its own hint."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LassoCV, Ridge
+
+from coursekit.exercises import NOT_ATTEMPTED, attempt
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+TIMES = 25
+
+
+def outcomes(exercise, answer, times=TIMES):
+    return [attempt(exercise, answer) for _ in range(times)]
+
+
+# --- right answers ----------------------------------------------------------------------------------------------------
+def bias_and_variance(fitted, truth):
+    mean = fitted.mean(axis=0)
+    return np.mean((mean - truth) ** 2), np.mean((fitted - mean) ** 2)
+
+
+def ridge_test_error(x_train, y_train, x_test, y_test, l2):
+    mean, deviation = x_train.mean(axis=0), x_train.std(axis=0)
+    x, x_new, b = (x_train - mean) / deviation, (x_test - mean) / deviation, y_train.mean()
+    w = np.linalg.solve(x.T @ x / len(x) + l2 * np.eye(x.shape[1]), x.T @ (y_train - b) / len(x))
+    return np.mean((x_new @ w + b - y_test) ** 2)
+
+
+def ridge_by_scikit_learn(x_train, y_train, x_test, y_test, l2):
+    mean, deviation = x_train.mean(axis=0), x_train.std(axis=0)
+    model = Ridge(alpha=len(x_train) * l2).fit((x_train - mean) / deviation, y_train)
+    return np.mean((model.predict((x_test - mean) / deviation) - y_test) ** 2)
+
+
+def soft(w, t):
+    return np.sign(w) * np.maximum(np.abs(w) - t, 0)
+
+
+def proximal_step(w, gradient, learning_rate, l1, l2):
+    return soft(w - learning_rate * gradient, learning_rate * l1) / (1 + 2 * learning_rate * l2)
+
+
+def to_scikit_learn(lam, mix):
+    on_l1, on_l2 = lam * (1 - mix) / 2, lam * mix
+    return on_l1 + on_l2, on_l1 / (on_l1 + on_l2)
+
+
+def sparse_model(x, y):
+    mean, deviation = x.mean(axis=0), x.std(axis=0)
+    z = (x - mean) / deviation
+    model = LassoCV(cv=5).fit(z, y)
+    largest = np.argsort(-np.abs(model.coef_))[:12]  # and refit those
+    again = Ridge(0.5).fit(z[:, largest], y)
+    weights = np.zeros(60)
+    weights[largest] = again.coef_ / deviation[largest]
+    return weights, again.intercept_ - mean @ weights
+
+
+ON_PAPER, CHOICES = [7, 25, 5, 0.36, 1], ["L1", "L2", "elastic net", "none"]
+
+
+@pytest.mark.parametrize(
+    "exercise, answer",
+    [
+        ("5.1", bias_and_variance),
+        ("5.2", ON_PAPER),
+        ("5.3", ridge_test_error),
+        ("5.3", ridge_by_scikit_learn),
+        ("5.4", proximal_step),
+        ("5.5", to_scikit_learn),
+        ("5.6", CHOICES),
+        ("5.6", ["l1", "l2", "elastic_net", "None"]),
+    ],
+)
+def test_right_answers_pass(exercise, answer):
+    assert outcomes(exercise, answer) == [None] * TIMES
+
+
+def test_a_right_open_answer_passes():
+    assert outcomes("5.7", sparse_model, 8) == [None] * 8
+
+
+@pytest.mark.parametrize("exercise", ["5.1", "5.3", "5.4", "5.5", "5.7"])
+def test_a_function_with_a_gap_is_not_attempted(exercise):
+    assert attempt(exercise, lambda *_: None) is attempt(exercise, lambda *_: ...) is NOT_ATTEMPTED
+
+
+@pytest.mark.parametrize("exercise, size", [("5.2", 5), ("5.6", 4)])
+def test_a_gap_is_not_attempted(exercise, size):
+    assert attempt(exercise, ...) is attempt(exercise, [...] * size) is NOT_ATTEMPTED
+
+
+def test_a_tensor_is_an_answer_too():
+    keras = pytest.importorskip("keras")
+    step = lambda *arguments: keras.ops.convert_to_tensor(proximal_step(*arguments))
+    assert outcomes("5.4", step, 3) == [None] * 3
+
+
+# --- mistakes ---------------------------------------------------------------------------------------------------------
+def with_answer(answers, number, answer):
+    return [*answers[: number - 1], answer, *answers[number:]]
+
+
+def ridge_with(scaler=lambda a, b: (a, a), price_on_bias=False, times_n=True):
+    """Ridge whose scaling comes from (train, test) = scaler(x_train, x_test)."""
+
+    def function(x_train, y_train, x_test, y_test, l2):
+        base, base_new = scaler(x_train, x_test)
+        x = (x_train - base.mean(axis=0)) / base.std(axis=0)
+        x_new = (x_test - base_new.mean(axis=0)) / base_new.std(axis=0)
+        x, x_new = (np.hstack([z, np.ones((len(z), 1))]) for z in (x, x_new))
+        price = l2 * np.eye(x.shape[1])
+        if not price_on_bias:
+            price[-1, -1] = 0
+        w = np.linalg.solve(x.T @ x + (len(x) if times_n else 1) * price, x.T @ y_train)
+        return np.mean((x_new @ w - y_test) ** 2)
+
+    return function
+
+
+def scales_in_place(x_train, y_train, x_test, y_test, l2):
+    answer = ridge_test_error(x_train, y_train, x_test, y_test, l2)
+    x_train -= x_train.mean(axis=0)
+    return answer
+
+
+def of_one_example(fitted, truth):
+    return 1.25, 0.5
+
+
+def dense(x, y):
+    mean, deviation = x.mean(axis=0), x.std(axis=0)
+    model = Ridge(5).fit((x - mean) / deviation, y)
+    return model.coef_ / deviation, model.intercept_ - mean @ (model.coef_ / deviation)
+
+
+def only_the_mean(x, y):
+    return np.zeros(60), y.mean()
+
+
+def for_scaled_features(x, y):
+    mean, deviation = x.mean(axis=0), x.std(axis=0)
+    weights, bias = sparse_model((x - mean) / deviation, y)
+    return weights, bias
+
+
+def subgradient(w, g, rate, l1, l2):
+    return w - rate * (g + l1 * np.sign(w) + 2 * l2 * w)
+
+
+@pytest.mark.parametrize(
+    "exercise, mistake, hint",
+    [
+        ("5.1", lambda f, t: (np.mean((f - t) ** 2), f.var(axis=0).mean()), "whole squared error"),
+        ("5.1", lambda f, t: (np.mean(f.mean(axis=0) - t) ** 2, f.var(axis=0).mean()), "square first"),
+        ("5.1", lambda f, t: (np.mean(f.mean(axis=0) - t), f.var(axis=0).mean()), "square the bias"),
+        ("5.1", lambda f, t: (np.mean((f.mean(axis=0) - t) ** 2), f.var(axis=1).mean()), "wrong axis"),
+        ("5.1", lambda f, t: (np.mean((f.mean(axis=0) - t) ** 2), f.var(axis=0, ddof=1).mean()), "one less"),
+        ("5.1", lambda f, t: bias_and_variance(f, t)[::-1], "wrong order"),
+        ("5.1", lambda f, t: ((f.mean(axis=0) - t) ** 2, f.var(axis=0)), "single numbers"),
+        ("5.1", of_one_example, "not right for"),
+        ("5.2", with_answer(ON_PAPER, 1, -1), "absolute"),
+        ("5.2", with_answer(ON_PAPER, 2, 5), "square"),
+        ("5.2", with_answer(ON_PAPER, 3, 10), "0.2"),
+        ("5.2", with_answer(ON_PAPER, 4, 0.6), "two are asked"),
+        ("5.2", with_answer(ON_PAPER, 5, 3), "loss alone"),
+        ("5.2", with_answer(ON_PAPER, 5, ...), "still to do"),
+        ("5.3", ridge_with(lambda a, b: (b, b)), "from the test set"),
+        ("5.3", ridge_with(lambda a, b: (a, b)), "by its own"),
+        ("5.3", ridge_with(lambda a, b: (np.vstack([a, b]),) * 2), "together"),
+        ("5.3", ridge_with(price_on_bias=True), "on the bias"),
+        ("5.3", ridge_with(times_n=False), "XᵀX / n"),
+        ("5.3", scales_in_place, "have changed"),
+        ("5.3", lambda *_: 1.5, "should be"),
+        ("5.4", subgradient, "subgradient"),
+        ("5.4", lambda w, g, r, a, b: soft(w - r * g, a) / (1 + 2 * r * b), "learning rate times l1"),
+        ("5.4", lambda w, g, r, a, b: soft(w - r * g, r * a), "L2 penalty is missing"),
+        ("5.4", lambda w, g, r, a, b: soft(w - r * g, r * a) / (1 + r * b), "a 2 is missing"),
+        ("5.4", lambda w, g, r, a, b: soft((w - r * g) / (1 + 2 * r * b), r * a), "threshold first"),
+        ("5.4", lambda w, g, r, a, b: soft(w + r * g, r * a) / (1 + 2 * r * b), "minus"),
+        ("5.4", lambda w, g, r, a, b: soft(w, r * a) / (1 + 2 * r * b), "gradient step on the loss"),
+        ("5.4", lambda w, g, r, a, b: proximal_step(w, g, 0.1, 0.2, 0.3), "should be"),
+        ("5.5", lambda lam, mix: to_scikit_learn(lam, 1 - mix), "wrong way"),
+        ("5.5", lambda lam, mix: (lam, mix), "other way"),
+        ("5.5", lambda lam, mix: (lam, 1 - mix), "halves the squared error"),
+        ("5.5", lambda lam, mix: (lam / 2, 1 - mix), "not halved once more"),
+        ("5.5", lambda lam, mix: to_scikit_learn(1.0, 0.5), "should be"),
+        ("5.6", with_answer(CHOICES, 1, "L2"), "few features"),
+        ("5.6", with_answer(CHOICES, 2, "L1"), "many correlated"),
+        ("5.6", with_answer(CHOICES, 3, "L1"), "groups"),
+        ("5.6", with_answer(CHOICES, 4, "L1"), "no variance"),
+        ("5.6", with_answer(CHOICES, 4, "dropout"), "choose among"),
+    ],
+)
+def test_each_mistake_gets_its_own_hint(exercise, mistake, hint):
+    for outcome in outcomes(exercise, mistake):
+        assert isinstance(outcome, str) and hint in outcome, outcome
+
+
+@pytest.mark.parametrize(
+    "mistake, hint",
+    [
+        (dense, "exactly zero"),
+        (only_the_mean, "times that of LassoCV"),
+        (for_scaled_features, "raw features"),
+        (lambda x, y: (np.zeros(59), 0.0), "weights (60,)"),
+        (lambda x, y: np.zeros(60), "two things"),
+    ],
+)
+def test_each_mistake_in_the_open_exercise_gets_its_own_hint(mistake, hint):
+    for outcome in outcomes("5.7", mistake, 5):
+        assert isinstance(outcome, str) and hint in outcome, outcome

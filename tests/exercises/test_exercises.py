@@ -1,0 +1,104 @@
+"""check() and grade() themselves: they never raise at a student, and always raise at a grader."""
+
+import json
+
+import numpy as np
+import pytest
+
+from coursekit import exercises
+from coursekit.errors import WrongAnswer
+from coursekit.exercises import NOT_ATTEMPTED, as_array, check, exercise, grade
+
+
+@exercise("98.1")
+def check_double(function):
+    """f(x) = 2x at a random number."""
+    x = float(np.random.default_rng().uniform(1, 9))
+    got = function(x)
+    if got is None or got is ...:
+        return NOT_ATTEMPTED
+    return None if got == 2 * x else "that is not twice the number"
+
+
+@exercise("98.2")
+def check_shape(answer):
+    """A shape."""
+    return None if tuple(answer) == (2, 3) else "count the rows first"
+
+
+def test_a_right_answer_a_gap_and_a_wrong_one(capsys):
+    for answer in (lambda x: x + x, lambda x: ..., ..., None, lambda x: x):
+        assert check("98.1", answer) is None
+    right, *gaps, wrong = capsys.readouterr().out.splitlines()
+    assert right == "✓ Exercise 98.1: right."
+    assert len(gaps) == 3 and all("not attempted" in line for line in gaps)
+    assert wrong == "✗ Exercise 98.1: that is not twice the number"
+
+
+def test_what_the_students_code_raises_becomes_a_hint(capsys):
+    def halves(x):
+        return x / 0
+
+    check("98.1", halves)
+    said = capsys.readouterr().out
+    assert "your code raised ZeroDivisionError at `return x / 0`" in said and said.count("\n") == 1
+
+
+def test_a_value_in_place_of_a_function_is_told_apart(capsys):
+    check("98.1", 0.97)
+    assert "asks for a function: hand in its name" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("answer", [3, lambda: 1, object(), "text", float("nan"), np.zeros(3), BaseException])
+def test_nothing_a_student_hands_in_makes_check_raise(answer, capsys):
+    for identifier in ("98.1", "98.2"):
+        check(identifier, answer)
+    assert capsys.readouterr().out.count("✗") == 2
+
+
+@pytest.mark.parametrize("identifier", ["98.9", "nonsense", 3, "", None])
+def test_an_unknown_exercise_is_said_to_be_unknown(identifier, capsys):
+    check(identifier, 1)
+    assert "there is no exercise" in capsys.readouterr().out
+
+
+def test_grade_returns_nothing_or_raises_the_hint():
+    assert grade("98.2", (2, 3)) is None
+    with pytest.raises(WrongAnswer, match="count the rows first"):
+        grade("98.2", (3, 2))
+    with pytest.raises(WrongAnswer, match="not attempted"):
+        grade("98.2", ...)
+    with pytest.raises(WrongAnswer, match="there is no exercise"):
+        grade("98.7", 1)
+
+
+def test_in_a_run_outcomes_are_noted(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSEKIT_NOTES", str(tmp_path / "notes"))
+    check("98.2", ...)
+    check("98.2", (2, 3))
+    outcomes = [json.loads(line)["outcome"] for line in (tmp_path / "notes").read_text().splitlines()]
+    assert outcomes == ["NOT_ATTEMPTED", "right"]
+
+
+def test_two_checkers_for_one_exercise_are_a_mistake():
+    def another(answer):
+        return None
+
+    another.__module__ = "elsewhere"
+    with pytest.raises(ValueError, match="two checkers"):
+        exercise("98.1")(another)
+
+
+def test_ids_are_in_the_order_of_the_notebook():
+    assert exercises.ids("98") == ["98.1", "98.2"]
+    assert exercises.ids("00") == ["0.1", "0.2"]
+
+
+def test_as_array_takes_every_backends_tensors():
+    import jax.numpy as jnp
+    import tensorflow as tf
+
+    for value in ([1, 2], np.array([1, 2]), tf.constant([1, 2]), tf.Variable([1, 2]), jnp.array([1, 2])):
+        assert as_array(value).tolist() == [1, 2]
+    torch = pytest.importorskip("torch", reason="the extra torch is not installed (make env TORCH=1)")
+    assert as_array(torch.tensor([1.0, 2.0], requires_grad=True)).tolist() == [1, 2]

@@ -1,0 +1,98 @@
+"""The Makefile: finds a suitable Python or says which is needed, and is done quickly when all is done."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+from helpers import ROOT
+
+SUITABLE_PARTS = ("Makefile", "pyproject.toml", "constraints.txt")
+
+
+def make(*arguments, cwd=ROOT, **environment):
+    return subprocess.run(
+        ["make", *arguments], cwd=cwd, capture_output=True, text=True, env={**os.environ, **environment}, timeout=600
+    )
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """A folder, with a space in its name, that has only what `make env` reads, and a PATH without Python."""
+    folder, programs = tmp_path / "a course", tmp_path / "bin"
+    folder.mkdir()
+    programs.mkdir()
+    for part in SUITABLE_PARTS:
+        shutil.copy(ROOT / part, folder / part)
+    for program in ("make", "sh", "cksum", "cut", "id", "find", "mkdir", "touch", "rm"):
+        (programs / program).symlink_to(shutil.which(program))
+    return folder, programs
+
+
+def fake_python(programs, name, body):
+    script = programs / name
+    script.write_text(f"#!/bin/sh\n{body}\n")
+    script.chmod(0o755)
+
+
+def test_a_second_make_env_is_done_in_under_five_seconds():
+    make("env")
+    start = time.monotonic()
+    done = make("env")
+    assert done.returncode == 0 and "install" not in done.stdout
+    assert time.monotonic() - start < 5
+
+
+def test_without_a_suitable_python_it_says_which_is_needed(bare):
+    folder, programs = bare
+    fake_python(programs, "python3", "exit 1")  # too old, too new, or without venv
+    done = make("env", cwd=folder, PATH=str(programs))
+    assert done.returncode != 0 and not (folder / ".venv").exists()
+    assert "3.11, 3.12 or 3.13" in done.stderr and "python3-venv" in done.stderr and "PYTHON=" in done.stderr
+
+
+def test_it_passes_over_an_unsuitable_python_for_a_suitable_one(bare):
+    folder, programs = bare
+    fake_python(programs, "python3", "exit 1")
+    # the suitable one makes a "venv" whose python does nothing, which is all that this test lets it install
+    venv = 'mkdir -p "$3/bin" && printf "#!/bin/sh\\n" > "$3/bin/python" && /bin/chmod +x "$3/bin/python"'
+    fake_python(programs, "python3.12", f'case "$1" in -c) exit 0;; --version) echo Python 3.12.1;; -m) {venv};; esac')
+    done = make("env", cwd=folder, PATH=str(programs))
+    assert done.returncode == 0, done.stderr
+    assert "with Python 3.12.1" in done.stdout and (folder / ".venv" / "bin" / "python").exists()
+    again = make("env", cwd=folder, PATH=str(programs))
+    assert "pip install" not in again.stdout
+    moved = folder.rename(folder.with_name("moved"))
+    assert "pip install" in make("env", cwd=moved, PATH=str(programs)).stdout
+
+
+def test_an_environment_whose_python_is_gone_is_made_anew(bare):
+    folder, programs = bare
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    (folder / ".venv" / "bin" / "python").symlink_to("/nowhere/python3")
+    (folder / ".venv" / "rest").touch()
+    fake_python(programs, "python3", "exit 1")
+    assert make("env", cwd=folder, PATH=str(programs)).returncode != 0
+    assert not (folder / ".venv" / "rest").exists()
+
+
+def test_the_check_of_a_python_lets_this_one_pass():
+    line = next(line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith("SUITABLE"))
+    code = line.split(":=", 1)[1].strip()
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    too_new = code.replace("sys.exit", "sys.version_info = (3, 14, 0); sys.exit")
+    assert subprocess.run([sys.executable, "-c", too_new]).returncode == 1
+
+
+def test_lab_opens_the_welcome_page_and_root_is_allowed():
+    said = make("-n", "lab").stdout
+    assert "jupyter lab" in said and "/lab/tree/notebooks/00_welcome.ipynb" in said
+    assert ("--allow-root" in said) == (os.getuid() == 0)
+
+
+def test_ci_runs_test_and_check():
+    script = (ROOT / ".ci" / "run").read_text()
+    assert "make test" in script and "make check" in script and "chromium" in script
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
