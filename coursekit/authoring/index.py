@@ -1,7 +1,8 @@
 """`coursekit index`: write what follows from the notebooks' metadata, so that nothing is typed twice.
 
 Each notebook's title, badge, box, setup cell and list of terms; the README's table of notebooks; the course map
-(data/course.json, drawn as docs/course_map.svg); the glossary; the table of data sets in data/README.md.
+(data/course.json, drawn as docs/course_map.svg); the glossary; the page of results; the table of data sets in
+data/README.md.
 """
 
 import json
@@ -12,6 +13,7 @@ import nbformat
 
 from coursekit import datasets
 from coursekit.authoring import notebooks, project
+from coursekit.authoring.results import results_page
 from coursekit.errors import CoursekitError
 from coursekit.records import read_lines, results_file
 
@@ -43,6 +45,7 @@ def index(check=False):
     root = project.root()
     fresh[root / "data" / "course.json"] = json.dumps(course, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
     fresh[root / "docs" / "glossary.md"] = _glossary(paths)
+    fresh[root / "docs" / "results.md"] = results_page(paths)
     fresh[root / "README.md"] = _between(root / "README.md", "notebooks", _table(course))
     fresh[root / "data" / "README.md"] = _between(root / "data" / "README.md", "data sets", datasets.cards_markdown())
     stale = [path for path, text in fresh.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]

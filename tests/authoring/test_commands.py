@@ -203,6 +203,21 @@ def test_index_takes_the_minutes_from_the_records(course):
     assert nbformat.read(path, 4).metadata["coursekit"]["minutes"] == round(records(course, "01")[0]["minutes"], 1)
 
 
+def test_the_page_of_results_counts_claims_and_says_when_a_notebook_has_changed(course):
+    claims = "from coursekit import claim\nimport os\nseed = int(os.environ['COURSEKIT_SEED'])\n"
+    path = course.add("01_first", claims + 'claim("seeds are small", seed < 9, value=seed)')
+    course.add("02_second", "x = 1")
+    course.run("run", "01", "--seeds", "0-2")
+    course.run("index")
+    page = text(course.root / "docs" / "results.md")
+    assert "| quick | TensorFlow | 0–2 |" in page and "| 3 of 3 | 0 of 0 |" in page
+    assert "- seeds are small: held in 3 of 3 runs; value at `quick` 1 ± 1 (0 to 2)" in page
+    assert "02 second](../notebooks/02_second.ipynb) | no run recorded yet" in page and "has changed" not in page
+    path.write_text(text(path).replace("seed < 9", "seed < 8"))
+    course.run("index")
+    assert "The notebook has changed since these runs" in text(course.root / "docs" / "results.md")
+
+
 def test_index_sets_the_repositorys_address_in_one_place(course):
     path = course.add("01_first", "x = 1")
     address = "https://github.com/someone/a-course"
