@@ -2,35 +2,55 @@
 
 import numpy as np
 
-from coursekit.exercises import NOT_ATTEMPTED, as_array, exercise
+from coursekit.exercises import NOT_ATTEMPTED, exercise
+from coursekit.exercises.reading import close, missing, numbers, parts_of
 
 
-def _missing(answer):
-    return answer is None or answer is ...
-
-
-def _numbers(answer, names, hints, right, shape_hint):
+def _numbers(answer, names, hints, right, shape_hint, otherwise):
     """Compare a list of numbers with the right ones; `hints` maps (place, wrong number) to a hint."""
-    if not isinstance(answer, (list, tuple, np.ndarray)) or len(answer) != len(right):
+    given = parts_of(answer, len(right), stacked=True)
+    if given is None:
         return shape_hint
-    if all(map(_missing, answer)):
+    if all(map(missing, given)):
         return NOT_ATTEMPTED
-    for i, (given, true) in enumerate(zip(answer, right, strict=True)):
-        if _missing(given):
-            return f"{names[i]} is still to do; the ones before it are right"
-        number = as_array(given)
-        if number.shape != () or number.dtype.kind not in "iuf" or not np.isfinite(number):
-            return f"{names[i]} should be a plain number, not {given!r}"
-        if not np.isclose(number, true, atol=1e-6):
+    for i, (one, true) in enumerate(zip(given, right, strict=True)):
+        if missing(one):
+            return f"{names[i]} is still to do" + ("; what stands before it is right" if i else "")
+        number = numbers(one)
+        if number is None or number.shape != () or not np.isfinite(number):
+            return f"{names[i]} should be a plain number, not {repr(one)[:40]}"
+        if not np.isclose(number, true, rtol=1e-3, atol=1e-4):
             known = (hint for (place, wrong), hint in hints.items() if place == i and np.isclose(number, wrong))
-            return f"{names[i]}: {next(known, 'not yet; write down every step, from the loss back')}"
+            return f"{names[i]}: {next(known, otherwise)}"
     return None
 
 
+def _arrays(got, count, what, stacked=True):
+    """The parts of an answer as float arrays, or what to say instead: (parts, None) or (None, said).
+
+    Whether they have the right shapes is for the caller to see; a part that holds no numbers is named here.
+    """
+    parts = parts_of(got, count, stacked)
+    if parts is None:
+        return None, f"return {what}"
+    if all(map(missing, parts)):
+        return None, NOT_ATTEMPTED
+    arrays = list(map(numbers, parts))
+    for place, array in enumerate(arrays):
+        if array is None:
+            return None, f"return {what}; number {place + 1} holds no numbers, it is {repr(parts[place])[:40]}"
+    return arrays, None
+
+
 def _not_numbers(values, what):
-    """A sentence that explains inf or NaN, the end of a training that diverged; None where all is finite."""
+    """A sentence that explains inf or NaN made from finite numbers in one go; None where all is finite."""
     if np.isfinite(values).all():
         return None
+    return f"there is inf or NaN in {what}, and all that went in was finite: look for a division by 0"
+
+
+def _diverged(what):
+    """A sentence that explains inf or NaN at the end of many steps."""
     return (
         f"{what} is inf or NaN: the walk has diverged. Each step landed higher than the last, until the numbers were "
         "too large to hold; make the learning rate ten times smaller"
@@ -41,7 +61,7 @@ def _not_numbers(values, what):
 _SLOPES = ("dL/dW2", "dL/db2", "dL/dW1", "dL/db1")
 _SIGN = "the sign: dL/dy is 2(y − t), and y is smaller than t here"
 _TWO = "a factor 2 is missing: the derivative of (y − t)² is 2(y − t)"
-_SQUARE = "the derivative of z² is 2z, not z: a factor 2 is missing on the way through f"
+_SQUARE = "a factor 2 is missing on the way through f: the derivative of z² is 2z"
 _SLOPE_HINTS = {
     (0, 4): _SIGN, (0, -2): _TWO, (0, -8): "W2 is multiplied by h, so dL/dW2 is dL/dy times h; you took another factor",
     (1, 4): _SIGN, (1, -2): _TWO, (1, -8): "y grows by 1 when b2 does: dL/db2 is dL/dy itself",
@@ -59,7 +79,9 @@ def check_slopes(answer):
     on_y = 2 * (w2 * z**2 + b2 - target)
     on_z = on_y * w2 * 2 * z
     right = (on_y * z**2, on_y, on_z * x, on_z)
-    return _numbers(answer, _SLOPES, _SLOPE_HINTS, right, "give a list of four numbers: dL/dW2, dL/db2, dL/dW1, dL/db1")
+    shape_hint = "give a list of four numbers: dL/dW2, dL/db2, dL/dW1, dL/db1"
+    otherwise = "not yet; write down every step, from the loss back"
+    return _numbers(answer, _SLOPES, _SLOPE_HINTS, right, shape_hint, otherwise)
 
 
 # --- 3.2 --------------------------------------------------------------------------------------------------------------
@@ -73,13 +95,14 @@ def check_divide(divide_backward):
         b = rng.uniform(0.5, 2, size=m) * rng.choice([-1, 1], size=m)
         given = [values.copy() for values in (a, b, slope)]
         got = divide_backward(*given)
-        if _missing(got):
+        if missing(got):
             return NOT_ATTEMPTED
-        if not isinstance(got, (list, tuple)) or len(got) != 2:
-            return "return two arrays: the slope on a and the slope on b"
+        parts, said = _arrays(got, 2, "two arrays: the slope on a and the slope on b", stacked=False)
+        if said is not None:
+            return said
         if not all(np.array_equal(now, was) for now, was in zip(given, (a, b, slope), strict=True)):
             return "one of the arrays you were given has changed; make new ones instead"
-        if hint := _divide_hint(*map(as_array, got), a, b, slope):
+        if hint := _divide_hint(*parts, a, b, slope):
             return hint
     return None
 
@@ -89,9 +112,9 @@ def _divide_hint(on_a, on_b, a, b, slope):
         return f"the slope on a should have a's shape, {a.shape}; yours has {on_a.shape}"
     if hint := _not_numbers(on_a, "the slope on a"):
         return hint
-    if np.allclose(on_a, 1 / b + 0 * a):
+    if close(on_a, 1 / b + 0 * a):
         return "1 / b is the local slope; multiply it by the slope that arrives"
-    if not np.allclose(on_a, slope / b):
+    if not close(on_a, slope / b):
         return "the slope on a: how does a / b answer when a grows, and what arrives from behind?"
     if on_b.shape == a.shape:
         return "b was stretched, so each of its entries was used once in every row: add its slopes up, to shape (m,)"
@@ -106,10 +129,14 @@ def _divide_hint(on_a, on_b, a, b, slope):
         "how much b matters depends on a: a is missing in the slope on b": (-slope / b**2).sum(axis=0),
     }
     for hint, wrong in mistakes.items():
-        if np.allclose(on_b, wrong):
+        if close(on_b, wrong):
             return hint
-    if not np.allclose(on_b, each.sum(axis=0)):
-        return f"the slope on b should start with {each.sum(axis=0)[0]:.3f}, yours with {on_b[0]:.3f}"
+    if hint := _not_numbers(on_b, "the slope on b"):
+        return hint
+    right = each.sum(axis=0)
+    if not close(on_b, right):
+        worst = np.abs(on_b - right).argmax()
+        return f"in the slope on b, entry {worst} should be {right[worst]:.4f}, yours is {on_b[worst]:.4f}"
     return None
 
 
@@ -127,7 +154,8 @@ _RATE_HINTS = {
 @exercise("3.3")
 def check_rates(answer):
     """Three numbers about 4θ²."""
-    return _numbers(answer, _RATES, _RATE_HINTS, (0.2, 0.125, 0.25), "give a list of three numbers")
+    otherwise = "not yet; write down the slope of 4θ², and what one step makes of θ"
+    return _numbers(answer, _RATES, _RATE_HINTS, (0.2, 0.125, 0.25), "give a list of three numbers", otherwise)
 
 
 # --- 3.4 --------------------------------------------------------------------------------------------------------------
@@ -139,11 +167,13 @@ def check_batch_gradient(batch_gradient):
         theta, x, y = rng.normal(size=2), rng.normal(size=m), rng.normal(size=m)
         given = [values.copy() for values in (theta, x, y)]
         got = batch_gradient(*given)
-        if _missing(got):
+        if missing(got) or (isinstance(got, (list, tuple)) and all(map(missing, got))):
             return NOT_ATTEMPTED
         if not all(np.array_equal(now, was) for now, was in zip(given, (theta, x, y), strict=True)):
             return "theta, x or y has changed; compute the gradient without writing into them"
-        if hint := _batch_hint(as_array(got), theta, x, y):
+        if (gradient := numbers(got)) is None:
+            return f"return an array of two numbers, not {repr(got)[:40]}"
+        if hint := _batch_hint(gradient, theta, x, y):
             return hint
     return None
 
@@ -156,39 +186,54 @@ def _batch_hint(got, theta, x, y):
     error = theta[0] * x + theta[1] - y
     each = 2 * error * np.stack([x, np.ones(len(x))])  # (2, m)
     right = each.mean(axis=1)
-    if np.allclose(got, right):
+    if close(got, right):
         return None
     mistakes = {
         "you added the gradients of the batch up; take their mean, or the step grows with the batch": each.sum(axis=1),
         "the factor 2 from the square is missing": right / 2,
         "the sign: this is the direction downhill; return the gradient, and the optimizer subtracts it": -right,
         "slope and intercept have changed places: theta[0] belongs to x": right[::-1],
+        "the intercept is missing in the error: the line is theta[0] * x + theta[1]": (
+            2 * (error - theta[1]) * np.stack([x, np.ones(len(x))])
+        ).mean(axis=1),
+        "both parts are the intercept's: the error is multiplied by x in the slope's": np.full(2, right[1]),
         "the error was multiplied by theta, not by what theta is multiplied by": (2 * error * theta[:, None]).mean(
             axis=1
         ),
     }
     if len(x) > 1:  # for a single example sum and mean are the same
         for hint, wrong in mistakes.items():
-            if np.allclose(got, wrong):
+            if close(got, wrong):
                 return hint
-    return f"for a batch of {len(x)} the gradient should be {right.round(3)}, yours is {got.round(3)}"
+    return f"for a batch of {len(x)} the gradient should be {right.round(5)}, yours is {got.round(5)}"
 
 
 # --- 3.5 --------------------------------------------------------------------------------------------------------------
+_NO_RETURN = "the function called gradient and returned nothing: is its last line a return?"
+
+
 @exercise("3.5")
 def check_nesterov(nesterov_step):
     """Three steps on a random bowl, each from where the answer itself has gone."""
     rng = np.random.default_rng()
     curvature, theta, velocity = rng.uniform(0.5, 2, 3), rng.normal(size=3), rng.normal(size=3)
     rate, beta = rng.uniform(0.05, 0.2), rng.uniform(0.5, 0.8)
-    gradient = lambda at: curvature * at
+    calls = []
+
+    def gradient(at):
+        calls.append(1)
+        if (at := numbers(at)) is None or at.shape != (3,):
+            raise ValueError("gradient takes an array of theta's shape")
+        return curvature * at
+
     for _ in range(3):
         got = nesterov_step(theta.copy(), velocity.copy(), gradient, rate, beta)
-        if _missing(got):
-            return NOT_ATTEMPTED
-        if not isinstance(got, (list, tuple)) or len(got) != 2:
-            return "return two arrays: the new theta and the new velocity"
-        new_theta, new_velocity = map(as_array, got)
+        if missing(got):
+            return _NO_RETURN if calls else NOT_ATTEMPTED
+        parts, said = _arrays(got, 2, "two arrays: the new theta and the new velocity")
+        if said is not None:
+            return said
+        new_theta, new_velocity = parts
         if hint := _nesterov_hint(new_theta, new_velocity, theta, velocity, gradient, rate, beta):
             return hint
         theta, velocity = new_theta, new_velocity
@@ -207,6 +252,11 @@ def _nesterov_hint(new_theta, new_velocity, theta, velocity, gradient, rate, bet
         + rate * gradient(theta),
         "you looked behind: theta moves by minus the velocity, so ahead is the other way": beta * velocity
         + rate * gradient(theta + beta * velocity),
+        "add the gradient to the velocity, since theta moves by minus the velocity": beta * velocity - rate * ahead,
+        "your velocity points downhill; here theta moves by minus the velocity, so both signs change": (
+            beta * velocity - rate * gradient(theta + beta * velocity)
+        ),
+        "theta is returned first, then the velocity": theta - beta * velocity - rate * ahead,
         "beta is missing: a share beta of the old velocity survives, not all of it": velocity + rate * ahead,
         "beta is missing in the look ahead: only a share of the velocity will carry the ball": beta * velocity
         + rate * gradient(theta - velocity),
@@ -216,24 +266,24 @@ def _nesterov_hint(new_theta, new_velocity, theta, velocity, gradient, rate, bet
         "the velocity did not change: is something multiplied by zero, or not assigned?": velocity,
     }
     right = beta * velocity + rate * ahead
-    if not np.allclose(new_velocity, right):
-        known = (hint for hint, wrong in mistakes.items() if np.allclose(new_velocity, wrong))
-        return next(known, f"the velocity should be {right.round(3)}, yours is {new_velocity.round(3)}")
-    if np.allclose(new_theta, theta - velocity):
+    if not close(new_velocity, right):
+        known = (hint for hint, wrong in mistakes.items() if close(new_velocity, wrong))
+        return next(known, f"the velocity should be {right.round(5)}, yours is {new_velocity.round(5)}")
+    if close(new_theta, theta - velocity):
         return "theta moved by the old velocity; move it by the new one"
-    if np.allclose(new_theta, theta + right):
+    if close(new_theta, theta + right):
         return "theta moved uphill: subtract the velocity"
-    if np.allclose(new_theta, theta):
+    if close(new_theta, theta):
         return "theta did not move: subtract the new velocity from it"
-    if not np.allclose(new_theta, theta - right):
-        return f"theta should be {(theta - right).round(3)}, yours is {new_theta.round(3)}"
+    if not close(new_theta, theta - right):
+        return f"theta should be {(theta - right).round(5)}, yours is {new_theta.round(5)}"
     return None
 
 
 # --- 3.6 --------------------------------------------------------------------------------------------------------------
 @exercise("3.6")
 def check_adamw(adamw_step):
-    """Four steps of AdamW with random numbers, the last with a tiny gradient, where the place of epsilon shows."""
+    """Four steps of AdamW with random numbers, the first with a tiny gradient, where the place of epsilon shows."""
     rng = np.random.default_rng()
     theta, m, v = rng.normal(size=4), np.zeros(4), np.zeros(4)
     rate, decay, epsilon = rng.uniform(0.05, 0.2), rng.uniform(0.1, 0.5), rng.uniform(1e-3, 1e-2)
@@ -242,11 +292,11 @@ def check_adamw(adamw_step):
         gradient = rng.uniform(0.5, 2, size=4) * rng.choice([-1, 1], size=4) * (0.01 if t == 1 else 1)
         given = [values.copy() for values in (theta, m, v)]
         got = adamw_step(*given, t, gradient.copy(), rate, decay, betas, epsilon)
-        if _missing(got):
+        if missing(got):
             return NOT_ATTEMPTED
-        if not isinstance(got, (list, tuple)) or len(got) != 3:
-            return "return three arrays: the new theta, m and v"
-        got = [as_array(values) for values in got]
+        got, said = _arrays(got, 3, "three arrays: the new theta, m and v")
+        if said is not None:
+            return said
         if hint := _adamw_hint(got, (theta, m, v), t, gradient, rate, decay, betas, epsilon):
             return hint
         theta, m, v = got
@@ -258,20 +308,25 @@ def _adamw_hint(got, old, t, gradient, rate, decay, betas, epsilon):
     for values, name in zip(got, ("theta", "m", "v"), strict=True):
         if values.shape != theta.shape:
             return f"{name} should keep its shape {theta.shape}; yours has {values.shape}"
-        if hint := _not_numbers(values, name):
-            return hint
+        if not np.isfinite(values).all():
+            return (
+                f"there is inf or NaN in {name} in step {t}: is something divided by 0, or is that the root of a "
+                "negative number? From t = 1 on, 1 − beta^t lies between 0 and 1"
+            )
     (b1, b2), penalised = betas, gradient + decay * theta
     new_m, new_v = b1 * m + (1 - b1) * gradient, b2 * v + (1 - b2) * gradient**2
-    if np.allclose(got[1], b1 * m + (1 - b1) * penalised):
+    if close(got[1], b1 * m + (1 - b1) * penalised):
         return "the decay went through m: that is Adam with a penalty. Subtract it from theta, apart from m and v"
-    if np.allclose(got[1], b1 * m + gradient) or np.allclose(got[1], new_m / (1 - b1**t)):
+    if close(got[1], b1 * m + gradient) or close(got[1], new_m / (1 - b1**t)):
         return "m is a running mean, in which the new gradient counts 1 − beta_1, and it is returned uncorrected"
-    if not np.allclose(got[1], new_m):
+    if not close(got[1], new_m):
         return f"m should be {new_m.round(4)}, yours is {got[1].round(4)}"
-    if any(np.allclose(got[2], b2 * v + (1 - b2) * size) for size in (gradient, np.abs(gradient))):
+    if np.allclose(got[2], new_v / (1 - b2**t), rtol=1e-4, atol=0):
+        return "v is a running mean, and it is returned uncorrected"
+    if any(np.allclose(got[2], b2 * v + (1 - b2) * size, rtol=1e-4, atol=0) for size in (gradient, np.abs(gradient))):
         return "v is the running mean of the squared gradient; yours took the gradient without its square"
     if not np.allclose(got[2], new_v, rtol=1e-4, atol=0):
-        return f"v should be {new_v.round(6)}, yours is {got[2].round(6)}"
+        return f"v should be {_few_digits(new_v)}, yours is {_few_digits(got[2])}"
     m_hat, v_hat = new_m / (1 - b1**t), new_v / (1 - b2**t)
     update, shrink = rate * m_hat / (np.sqrt(v_hat) + epsilon), rate * decay * theta
     correction = np.sqrt(1 - b2**t) / (1 - b1**t)
@@ -287,16 +342,27 @@ def _adamw_hint(got, old, t, gradient, rate, decay, betas, epsilon):
         "the decay makes theta smaller: subtract it": theta - update + shrink,
         "the decay applies to the old theta, not to the one after Adam's step": (theta - update) * (1 - rate * decay),
         "theta did not move": theta,
+        "epsilon stands under the root; algorithm 1 adds it to the root": theta
+        - rate * m_hat / np.sqrt(v_hat + epsilon)
+        - shrink,
+        "epsilon does not count: use the one that is passed in": theta - rate * m_hat / np.sqrt(v_hat) - shrink,
+        "m is corrected, v is not": theta - rate * m_hat / (np.sqrt(new_v) + epsilon) - shrink,
+        "v is corrected, m is not": theta - rate * new_m / (np.sqrt(v_hat) + epsilon) - shrink,
+        "theta moved uphill: subtract Adam's step": theta + update - shrink,
         "the root of v is missing": theta - rate * m_hat / (v_hat + epsilon) - shrink,
         "t counts from 1 on; yours is one ahead": theta
         - rate * new_m / (1 - b1 ** (t + 1)) / (np.sqrt(new_v / (1 - b2 ** (t + 1))) + epsilon)
         - shrink,
     }
     right = theta - update - shrink
-    if not np.allclose(got[0], right, rtol=1e-6, atol=1e-8):
-        known = (hint for hint, wrong in mistakes.items() if np.allclose(got[0], wrong, rtol=1e-6, atol=1e-8))
+    if not close(got[0], right):
+        known = (hint for hint, wrong in mistakes.items() if close(got[0], wrong))
         return next(known, f"in step {t} theta should be {right.round(4)}, yours is {got[0].round(4)}")
     return None
+
+
+def _few_digits(values):
+    return np.array2string(values, precision=3)
 
 
 # --- 3.7 --------------------------------------------------------------------------------------------------------------
@@ -307,6 +373,7 @@ _CONSTANT_HINTS = {
     (1, 0.25): "that is the mean; the absolute error is smallest at another middle of the targets",
     (1, 0.5): "the middle of 0 and 1, but three of the four targets are 0",
     (2, 0): "then the fourth target had probability 0, and minus the logarithm of 0 is infinite",
+    (2, 1): "then the first three targets had probability 0, and minus the logarithm of 0 is infinite",
     (2, 0.5): "a fair coin; under which coin are three zeros and a one most probable?",
     (2, 0.75): "that is the probability of a 0; the prediction is that of a 1",
 }
@@ -315,7 +382,8 @@ _CONSTANT_HINTS = {
 @exercise("3.7")
 def check_constants(answer):
     """Mean, median and share of ones of 0, 0, 0, 1."""
-    return _numbers(answer, _LOSSES, _CONSTANT_HINTS, (0.25, 0.0, 0.25), "give a list of three numbers")
+    otherwise = "not yet; write down the loss of a number c, one term for each of the four targets"
+    return _numbers(answer, _LOSSES, _CONSTANT_HINTS, (0.25, 0.0, 0.25), "give a list of three numbers", otherwise)
 
 
 # --- 3.8 --------------------------------------------------------------------------------------------------------------
@@ -324,22 +392,27 @@ CALLS, TARGET = 1000, 1e-3
 
 @exercise("3.8")
 def check_banana(train):
-    """Five random valleys and starts; the loss at the end and the calls of the gradient count."""
+    """Twelve random valleys and starts; the loss at the end and the calls of the gradient count.
+
+    The minima are spread over the whole range, so that no constant answer comes near all of them.
+    """
     rng = np.random.default_rng()
-    for _ in range(5):
-        a, start = rng.uniform(0.8, 1.2), rng.uniform([-1.2, 0], [-0.5, 1.2])
+    for a in rng.permutation(np.linspace(0.8, 1.2, 13)[:-1]) + rng.uniform(0, 0.4 / 12, size=12):
+        start = rng.uniform([-1.2, 0], [-0.5, 1.2])
         valley = _Valley(a)
         with np.errstate(all="ignore"):
             end = train(valley.gradient, start.copy())
-        if _missing(end):
-            return NOT_ATTEMPTED
-        if hint := _banana_hint(as_array(end), start, valley):
+        if missing(end):
+            return _NO_RETURN if valley.calls else NOT_ATTEMPTED
+        if (place := numbers(end)) is None:
+            return f"return where the walk ends, an array of two numbers, not {repr(end)[:40]}"
+        if hint := _banana_hint(place, start, valley):
             return hint
     return None
 
 
 class _Valley:
-    """Rosenbrock's function with its minimum at (a, a²); counts the calls of its gradient, and refuses NaN."""
+    """Rosenbrock's function with its minimum at (a, a²); counts the calls of its gradient, and notes the first NaN."""
 
     def __init__(self, a):
         self.a, self.calls, self.diverged = a, 0, None
@@ -349,7 +422,8 @@ class _Valley:
             return (self.a - theta[0]) ** 2 + 100 * (theta[1] - theta[0] ** 2) ** 2
 
     def gradient(self, theta):
-        theta = as_array(theta)
+        if (theta := numbers(theta)) is None or theta.shape != (2,):
+            raise ValueError("gradient takes the two parameters, an array of shape (2,)")
         self.calls += 1
         with np.errstate(all="ignore"):
             bend = theta[1] - theta[0] ** 2
@@ -365,18 +439,18 @@ def _banana_hint(end, start, valley):
     where = f"from the start ({start[0]:.2f}, {start[1]:.2f})"
     if end.shape != (2,):
         return f"return where the walk ends, an array of shape (2,), not {end.shape}; of a path, that is the last entry"
-    if valley.diverged:
-        return f"{where}, step {valley.diverged}: {_not_numbers(np.nan, 'the gradient')}"
-    if hint := _not_numbers(end, "the end"):
-        return hint
-    loss = valley.loss(end)
-    if valley.calls == 0 and not loss < TARGET:
+    if valley.calls == 0 and np.isfinite(end).all():
         return "gradient was never called; walk with it from the start"
+    loss = valley.loss(end)
+    if not loss < TARGET and valley.diverged:
+        return f"{where}, step {valley.diverged}: {_diverged('the gradient')}"
+    if not np.isfinite(end).all():
+        return _diverged("the end")
     if np.array_equal(end, start):
         return f"after {valley.calls} calls the walk is still at its start: is the learning rate zero?"
     if not loss < TARGET:
         trend = "higher than it started; try a smaller learning rate" if loss > valley.loss(start) else "still too high"
-        return f"{where} the loss is {loss:.2g} after {valley.calls} calls, {trend}"
+        return f"{where} the loss is {loss:.2g} after {valley.calls} calls, {trend}; below {TARGET} is wanted"
     if valley.calls > CALLS:
         return f"it arrives, but with {valley.calls} calls of the gradient; {CALLS} are allowed"
     return None

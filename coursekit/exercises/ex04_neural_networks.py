@@ -5,18 +5,21 @@ import itertools
 import numpy as np
 
 from coursekit.exercises import NOT_ATTEMPTED, as_array, exercise
-
-
-def _missing(answer):
-    return answer is None or answer is ...
+from coursekit.exercises.reading import close, missing, numbers, parts_of
 
 
 def _two(answer, what):
-    """The answer as two arrays, or a hint: (first, second, None) or (None, None, hint)."""
-    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
+    """The answer as two float arrays, or what to say instead: (first, second, None) or (None, None, said)."""
+    parts = parts_of(answer, 2)
+    if parts is None:
         return None, None, f"return two things: {what}"
-    first, second = as_array(answer[0]), as_array(answer[1])
-    return first.astype(float), second.astype(float), None
+    if all(map(missing, parts)):
+        return None, None, NOT_ATTEMPTED
+    arrays = list(map(numbers, parts))
+    for part, array, place in zip(parts, arrays, ("first", "second"), strict=True):
+        if array is None:
+            return None, None, f"return two things: {what}; the {place} holds no numbers, it is {repr(part)[:40]}"
+    return *arrays, None
 
 
 def _wrong_shape(name, got, expected):
@@ -40,10 +43,12 @@ def check_fold(fold):
     for sizes in [*shapes, [4, 4, 4, 4]]:
         network = [(rng.normal(size=(a, b)), rng.normal(size=b)) for a, b in itertools.pairwise(sizes)]
         answer = fold([(weights.copy(), bias.copy()) for weights, bias in network])
-        if _missing(answer):
+        if missing(answer):
             return NOT_ATTEMPTED
-        got_weights, got_bias, hint = _two(answer, "the weights and the bias")
-        if hint := hint or _fold_hint(got_weights, got_bias, network):
+        got_weights, got_bias, said = _two(answer, "the weights and the bias")
+        if said is not None:
+            return said
+        if hint := _fold_hint(got_weights, got_bias, network):
             return hint
     return None
 
@@ -57,20 +62,16 @@ def _fold_hint(got_weights, got_bias, network):
     weights = through[:-1] - bias
     if hint := _wrong_shape("the matrix", got_weights, weights) or _wrong_shape("the bias", got_bias, bias):
         return hint
-    if not np.allclose(got_weights, weights):
+    if not close(got_weights, weights):
         backwards = len({each.shape for each, _ in network}) == 1 and len(network) > 1
-        if backwards and np.allclose(got_weights, np.linalg.multi_dot([each for each, _ in network[::-1]])):
+        if backwards and close(got_weights, np.linalg.multi_dot([each for each, _ in network[::-1]])):
             return "multiply in the order in which x meets the matrices: x @ W1 @ W2, not W2 @ W1"
         return f"for {len(network)} layers the product of the weight matrices is not right"
-    if np.allclose(got_bias, bias):
+    if close(got_bias, bias):
         return None
-    if np.allclose(got_bias, network[-1][1]):
+    if close(got_bias, network[-1][1]):
         return "only the last bias is there; the earlier ones pass through the later layers"
-    if (
-        len(network) > 1
-        and len({len(b) for _, b in network}) == 1
-        and np.allclose(got_bias, sum(b for _, b in network))
-    ):
+    if len(network) > 1 and len({len(b) for _, b in network}) == 1 and close(got_bias, sum(b for _, b in network)):
         return "the biases are only added up; an earlier bias is multiplied by the later weights"
     return "the weights are right, the bias is not: write out (x W1 + b1) W2 + b2"
 
@@ -81,14 +82,17 @@ def check_output_gradient(output_gradient):
     """A function of h, weights, bias and targets. Random ones, against the formula; the mistakes have hints."""
     rng = np.random.default_rng()
     for _ in range(3):
-        n, units, classes = (int(k) for k in rng.permutation(np.arange(3, 9))[:3])
-        h, weights, bias = rng.normal(size=(n, units)), rng.normal(size=(units, classes)), rng.normal(size=classes)
+        n, units, classes = (int(k) for k in rng.permutation([3, 4, 5, 7])[:3])  # no size is twice another
+        h, bias = rng.normal(size=(n, units)), rng.normal(size=classes)
+        weights = rng.normal(size=(units, classes)) / np.sqrt(units)
         targets = (rng.random((n, classes)) < 0.5).astype(float)
         answer = output_gradient(h.copy(), weights.copy(), bias.copy(), targets.copy())
-        if _missing(answer):
+        if missing(answer):
             return NOT_ATTEMPTED
-        got_weights, got_bias, hint = _two(answer, "the gradient for the weights and the one for the bias")
-        if hint := hint or _gradient_hint(got_weights, got_bias, h, weights, bias, targets):
+        got_weights, got_bias, said = _two(answer, "the gradient for the weights and the one for the bias")
+        if said is not None:
+            return said
+        if hint := _gradient_hint(got_weights, got_bias, h, weights, bias, targets):
             return hint
     return None
 
@@ -110,23 +114,36 @@ def _gradient_hint(got_weights, got_bias, h, weights, bias, targets):
             to_weights / classes,
             "divided by the number of classes, too: the loss is a sum over classes, a mean over rows",
         ),
+        (
+            to_weights * n / classes,
+            "divided by the number of classes, not of examples: the loss is a sum over classes, a mean over rows",
+        ),
+        (to_weights / n, "divided by the number of examples twice: the mean over them is taken once"),
+        (
+            h.T @ (1 / (1 + np.exp(-h @ weights)) - targets) / n,
+            "the bias is missing in the sum that enters the sigmoid",
+        ),
         (-to_weights, "the sign is the wrong way round: a gradient points where the loss grows"),
         (h.T @ (_softmax(z) - targets) / n, "with softmax the classes exclude each other; here each has a sigmoid"),
         (h.T @ (z - targets) / n, "the sigmoid is missing: compare probabilities with the targets, not the sums"),
     ]
-    if not np.allclose(got_weights, to_weights):
+    if not close(got_weights, to_weights):
         for wrong, hint in mistakes:
-            if np.allclose(got_weights, wrong):
+            if close(got_weights, wrong):
                 return hint
         p = delta + targets
-        if np.allclose(got_weights, h.T @ (delta * p * (1 - p)) / n):
+        if close(got_weights, h.T @ (delta / (p * (1 - p))) / n):
+            return "that is the slope with respect to p; the sum comes before it, and the sigmoid has a slope, too"
+        if close(got_weights, h.T @ (delta * p * (1 - p)) / n):
             return "that is the slope of a squared error; in cross-entropy the sigmoid's slope p(1 − p) cancels out"
         return "the gradient of the weights is not right: compare it with numerical slopes, as in section 3"
-    if np.allclose(got_bias, to_bias):
+    if close(got_bias, to_bias):
         return None
-    if np.allclose(got_bias, to_bias * n):
+    if close(got_bias, -to_bias):
+        return "the weights are right, the sign of the bias's gradient is not"
+    if close(got_bias, to_bias * n):
         return "the weights are right, the bias is not averaged over the batch"
-    if np.allclose(got_bias, to_bias / n):
+    if close(got_bias, to_bias / n):
         return "the gradient of the bias is divided by the number of rows twice: delta holds the 1/n, so sum its rows"
     return "the gradient of the weights is right, that of the bias is not: how does the loss change with b alone?"
 
@@ -135,18 +152,20 @@ def _gradient_hint(got_weights, got_bias, h, weights, bias, targets):
 @exercise("4.3")
 def check_steps(answer):
     """A whole number: five times the batches in 50,000 images."""
-    number = as_array(answer)
-    if number.shape != () or number.dtype.kind not in "iuf":
+    number = numbers(answer)
+    if number is None or number.shape != ():
         return "the answer is one number"
     hints = {
-        7815: "rounded up once, after the epochs were multiplied; the short batch ends each epoch",
-        7812.5: "there is no half step: what happens to the images that are left over at the end of an epoch?",
-        7812: "the last, smaller batch of each epoch is a step, too",
-        7813: "the smaller batch comes at the end of each epoch, not once at the very end",
-        7810: "don't round to the nearest: the smaller batch at the end of each epoch is a step, too",
-        7800: "you left out the last batch of each epoch, which is smaller but is a step, too",
+        1954: "rounded up once, after the epochs were multiplied; the smaller batch comes at the end of each epoch",
+        1953.125: "there is no part of a step: what happens to the images that are left over at the end of an epoch?",
+        1953: "the images that are left over at the end of each epoch make a step, too",
+        1950: "you left out the last batch of each epoch, which is smaller but is a step, too",
         391: "that is one epoch",
+        390.625: "that is one epoch, and there is no part of a step",
+        390: "that is one epoch, without its last, smaller batch",
         2345: "that is 60,000 images; 10,000 of them are kept for validation and change no weight",
+        2343.75: "that is 60,000 images; 10,000 of them are kept for validation and change no weight",
+        2340: "that is 60,000 images; 10,000 of them are kept for validation and change no weight",
         250_000: "that is the number of images seen; one step takes a batch of them",
     }
     if float(number) in hints:
@@ -163,15 +182,20 @@ def check_leaky_std(leaky_std):
     rng = np.random.default_rng()
     for fan_in, slope in [*zip(rng.integers(20, 900, size=4), rng.uniform(0.2, 0.9, size=4), strict=True), (100, 0.0)]:
         got = leaky_std(int(fan_in), float(slope))
-        if _missing(got):
+        if missing(got):
             return NOT_ATTEMPTED
-        got = as_array(got)
-        if got.shape != () or got.dtype.kind not in "iuf":
+        got = numbers(got)
+        if got is None or got.shape != ():
             return "the deviation is one number"
         right = np.sqrt(2 / ((1 + slope**2) * fan_in))
         mistakes = [
             (right**2, "that is the variance; the standard deviation is its root"),
             (np.sqrt(2 / fan_in), "that is He's rule for the plain ReLU; the slope lets something through, too"),
+            (
+                2 / fan_in,
+                "that is the variance for the plain ReLU; take the root, and count what the slope lets through",
+            ),
+            (np.sqrt(2 / ((1 + slope) ** 2 * fan_in)), "square the slope alone: half of z² passes as it is"),
             (np.sqrt(1 / fan_in), "that is the rule for no activation at all"),
             (np.sqrt(2 / ((1 + slope) * fan_in)), "the slope multiplies z, so in the mean of z² it stands squared"),
             (np.sqrt((1 + slope**2) / (2 * fan_in)), "upside down: the more gets through, the smaller the weights"),
@@ -202,12 +226,13 @@ def check_cross_entropy(cross_entropy):
             labels[2] = logits[2].argmin()  # at least one label is all but impossible
         with np.errstate(all="ignore"):
             got = cross_entropy(logits.copy(), labels.copy())
-        if _missing(got):
+        if missing(got):
             return NOT_ATTEMPTED
-        got = as_array(got)
-        if got.shape != ():
-            return f"the loss is one number, the mean over the examples; yours has the shape {got.shape}"
-        if hint := _cross_entropy_hint(float(got), logits, labels):
+        if (loss := numbers(got)) is None:
+            return f"the loss is one number, not {repr(got)[:40]}"
+        if loss.shape != ():
+            return f"the loss is one number, the mean over the examples; yours has the shape {loss.shape}"
+        if hint := _cross_entropy_hint(float(loss), logits, labels):
             return hint
     return None
 
@@ -219,12 +244,18 @@ def _cross_entropy_hint(got, logits, labels):
         top = z.max(axis=1, keepdims=True)
         return (np.log(np.exp(z - top).sum(axis=1)) + top[:, 0] - z[rows, labels]).mean()
 
-    right = loss(logits)
-    if not np.isfinite(got):
-        return f"for logits as large as {np.abs(logits).max():.0f} yours gives {got}: subtract the largest logit first"
+    right, largest = loss(logits), np.abs(logits).max()
+    if np.isnan(got):
+        return f"for logits as large as {largest:.0f} yours gives NaN: subtract the largest logit of each row first"
+    if np.isinf(got):
+        return (
+            f"for logits as large as {largest:.0f} yours gives {got}: either a power of e was too large (then "
+            "subtract the largest logit of each row first), or a probability was rounded to 0 before its logarithm was "
+            "taken (then simplify the logarithm of the quotient before you compute it)"
+        )
     if np.isclose(got, right, rtol=1e-4):
         return None
-    if np.abs(logits).max() > 500:
+    if largest > 500:
         return f"for huge logits it should be {right:.1f}, yours is {got:.1f}: don't take the logarithm of a rounded 0"
     mistakes = [
         (loss(_softmax(logits)), "softmax is applied twice: the logarithm of softmax needs one softmax, on the logits"),
@@ -236,6 +267,10 @@ def _cross_entropy_hint(got, logits, labels):
         (
             -np.log(_softmax(logits)[rows, labels].mean()),
             "take the logarithm of each example first, and the mean of them then",
+        ),
+        (
+            np.logaddexp(0, logits).sum() / len(labels) - logits[rows, labels].mean(),
+            "that is the loss of one sigmoid for each class; here the classes exclude each other",
         ),
         (right / np.log(2), "that is in bits: use the natural logarithm"),
     ]
@@ -250,7 +285,7 @@ def _cross_entropy_hint(got, logits, labels):
 def check_standardise(standardise):
     """A function of both parts. Random ones with features of different scales, one of them constant in training."""
     rng = np.random.default_rng()
-    for n, m, features in [(12, 9, 5), (30, 7, 4), (8, 8, 8)]:
+    for n, m, features in [(16, 9, 5), (32, 7, 4), (8, 8, 8)]:  # powers of two: every library finds the mean exactly
         scale, offset = rng.uniform(0.5, 50, size=(2, features))
         x_train = offset + scale * rng.normal(size=(n, features))
         x_test = offset + scale * (1 + 1.5 * rng.normal(size=(m, features)))
@@ -258,12 +293,14 @@ def check_standardise(standardise):
         given = x_train.copy(), x_test.copy()
         with np.errstate(all="ignore"):
             answer = standardise(*given)
-        if _missing(answer):
+        if missing(answer):
             return NOT_ATTEMPTED
         if not (np.array_equal(given[0], x_train) and np.array_equal(given[1], x_test)):
             return "the arrays that were handed in have changed: make new ones, and avoid -= and /= on them"
-        got_train, got_test, hint = _two(answer, "the scaled training part and the scaled test part")
-        if hint := hint or _standardise_hint(got_train, got_test, x_train, x_test):
+        got_train, got_test, said = _two(answer, "the scaled training part and the scaled test part")
+        if said is not None:
+            return said
+        if hint := _standardise_hint(got_train, got_test, x_train, x_test):
             return hint
     return None
 
@@ -273,6 +310,10 @@ def _standardise_hint(got_train, got_test, x_train, x_test):
         return hint
     if not np.isfinite(got_train).all() or not np.isfinite(got_test).all():
         return "there is NaN or infinity in the result: a column that is the same everywhere has deviation 0"
+    if np.abs(got_test).max() > 1e30:
+        return (
+            f"{np.abs(got_test).max():.0e} in the test part is an infinity under another name: don't divide by 0 at all"
+        )
 
     def by(reference, x, spread=np.std):
         deviation = spread(reference, axis=0)
@@ -292,6 +333,8 @@ def _standardise_hint(got_train, got_test, x_train, x_test):
         return "you scaled rows; each column needs its own mean and deviation (axis=0)"
     if mine(got_train, by(x_train, x_train, np.var)):
         return "you divided by the variance; the standard deviation is its root"
+    if mine(got_train, by(x_train, x_train, lambda x, axis: np.std(x, axis=axis, ddof=1))):
+        return "you divided by n − 1 in the variance (ddof=1); so the deviation does not become 1. Divide by n here"
     if mine(got_train, x_train - x_train.mean(axis=0)):
         return "the means are right; the division by the standard deviation is missing"
     if mine(got_train, (x_train - x_train.mean()) / x_train.std()):
@@ -314,7 +357,7 @@ _LOOK_AT = {
     2: "draw some images that go into it with their labels",
     3: "compare the weights of two hidden units after training",
     4: "measure the gradient in its first layer, as in section 5",
-    5: "look at the loss: what does it take for its input, and what does the last layer give it?",
+    5: "look at the loss, epoch by epoch: how low can a cross-entropy be at best?",
 }
 
 
@@ -322,13 +365,13 @@ _LOOK_AT = {
 def check_mended(mended):
     """Five functions of images and labels. Each trains on a random part of the digits and reads the rest."""
     if isinstance(mended, dict):
-        mended = [mended[key] for key in sorted(mended)]
+        mended = [mended[key] for key in sorted(mended, key=str)]
     if not isinstance(mended, (list, tuple)) or len(mended) != len(_LOOK_AT):
         return "hand in a list of five functions, in the order of the networks"
-    if all(map(_missing, mended)):
+    if all(map(missing, mended)):
         return NOT_ATTEMPTED
     for number, function in enumerate(mended, start=1):
-        if _missing(function):
+        if missing(function):
             return f"network {number} is still to do; the ones before it read digits"
         if not callable(function):
             return f"number {number} is no function, but {type(function).__name__}"
@@ -338,7 +381,7 @@ def check_mended(mended):
 
 
 def _reading_hint(number, function):
-    """None, or what is wrong. An unlucky start is no mistake: a network that reads badly is trained anew, twice at most."""
+    """None, or what is wrong. An unlucky start is no mistake: what reads badly is trained anew, twice at most."""
     for _ in range(3):
         right, hint = _trained_once(number, function)
         if hint or right >= 0.85:
@@ -353,18 +396,20 @@ def _trained_once(number, function):
         read = function(images.copy(), labels.copy())
         if not callable(read):
             return 0, f"network {number} should return a function of images, not {type(read).__name__}"
-        said = as_array(read(new.copy()))
-        fewer = as_array(read(new[:70].copy()))
+        said = numbers(read(new.copy()))
+        fewer = numbers(read(new[:70].copy()))
     except Exception as error:
         message = (str(error).strip() or "no message").splitlines()[0]
         return 0, f"network {number} raised {type(error).__name__}: {message}"
+    if said is None or fewer is None:
+        return 0, f"network {number} should say one digit, a number, for each image"
     if said.shape != wanted.shape:
         shape = said.shape
         return 0, f"network {number} should say one digit for each of {len(new)} images; yours has the shape {shape}"
-    if said.dtype.kind == "f" and np.isnan(said).any():
+    if np.isnan(said).any():
         return 0, f"network {number} says NaN: its training has diverged, so divide the learning rate by ten"
     right = float(np.mean(said == wanted))
-    if right >= 0.85 and np.mean(fewer == said[:70]) < 0.95:
+    if right >= 0.85 and (fewer.shape != (70,) or np.mean(fewer == said[:70]) < 0.95):
         return right, f"network {number} reads the same image differently in another batch: each must be read alone"
     return right, None
 
@@ -411,7 +456,7 @@ def _small_reader_once(small_reader):
         network = small_reader(x.copy(), labels.copy())
     except layers.TrainingDiverged as error:
         return 0, f"training diverged: {error}"
-    if _missing(network):
+    if missing(network):
         return 0, NOT_ATTEMPTED
     if hint := _network_hint(network):
         return 0, hint
@@ -438,11 +483,13 @@ def _reader_hint(right, seen):
 
 def _network_hint(network):
     """A hint if this is no list of [weights, bias] from 64 inputs to 10 logits, or if training has spoilt it."""
-    if not isinstance(network, (list, tuple)) or not network or any(len(layer) != 2 for layer in network):
+    layers = [parts_of(layer, 2) for layer in network] if isinstance(network, (list, tuple)) else []
+    if not layers or None in layers:
         return "return the network: a list with [weights, bias] for each layer"
     sizes = [64]
-    for weights, bias in network:
-        weights, bias = as_array(weights), as_array(bias)
+    for weights, bias in ((numbers(weights), numbers(bias)) for weights, bias in layers):
+        if weights is None or bias is None:
+            return "return the network: a list with [weights, bias], arrays of numbers, for each layer"
         if weights.ndim != 2 or weights.shape[0] != sizes[-1] or bias.shape != (weights.shape[1],):
             return f"a layer with weights {weights.shape} and bias {bias.shape} does not fit behind {sizes[-1]} values"
         if not (np.isfinite(weights).all() and np.isfinite(bias).all()):

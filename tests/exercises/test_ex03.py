@@ -1,5 +1,7 @@
 """The checks of notebook 03: right answers pass, gaps are not attempted, each mistake gets its own hint."""
 
+from fractions import Fraction
+
 import nbformat
 import numpy as np
 import pytest
@@ -93,10 +95,93 @@ def test_a_list_of_gaps_is_not_attempted(exercise, places):
     assert attempt(exercise, ...) is attempt(exercise, [...] * places) is NOT_ATTEMPTED
 
 
-def test_a_tensor_is_an_answer_too():
-    keras = pytest.importorskip("keras")
-    answer = lambda *given: keras.ops.convert_to_tensor(batch_gradient(*given))
-    assert outcomes("3.4", answer, 3) == [None] * 3
+@pytest.mark.parametrize("exercise", ["3.2", "3.4", "3.5", "3.6"])
+def test_a_tuple_of_gaps_is_not_attempted(exercise):
+    places = 3 if exercise == "3.6" else 2
+    assert attempt(exercise, lambda *_: (None,) * places) is NOT_ATTEMPTED
+
+
+# --- right answers in other clothes -----------------------------------------------------------------------------------
+def single(*values):
+    return [np.asarray(value, dtype="float32") for value in values]
+
+
+def in_single_precision(function, arrays):
+    """A right answer computed in float32, as JAX and Keras do: its first `arrays` arguments are rounded."""
+    return lambda *given: function(*single(*given[:arrays]), *given[arrays:])
+
+
+def adamw_single(theta, m, v, t, gradient, rate, decay, betas, epsilon):
+    theta, m, v, gradient = single(theta, m, v, gradient)
+    return single(*adamw(theta, m, v, t, gradient, np.float32(rate), np.float32(decay), betas, np.float32(epsilon)))
+
+
+def in_torch(function):
+    """A right answer as PyTorch gives it: tensors that remember their gradient, in a list."""
+
+    def answer(*given):
+        torch = pytest.importorskip("torch")
+        return [torch.tensor(part, requires_grad=True) for part in function(*given)]
+
+    return answer
+
+
+def nesterov_single(theta, velocity, gradient, rate, beta):
+    theta, velocity = single(theta, velocity)
+    step = rate * np.float32(gradient(theta - beta * velocity))
+    velocity = np.float32(beta * velocity + step)
+    return theta - velocity, velocity
+
+
+def nesterov_in_place(theta, velocity, gradient, rate, beta):
+    slope = gradient(theta - beta * velocity)
+    velocity *= beta
+    velocity += rate * slope
+    theta -= velocity
+    return theta, velocity
+
+
+def falls_back(gradient, start):
+    """Tries a bold rate, sees it diverge, and starts again with a careful one."""
+    with np.errstate(all="ignore"):
+        end = descend(GradientDescent(0.1), gradient, start, 20)[-1]
+    return end if np.isfinite(end).all() else train_with(lambda: Momentum(0.001), 980)(gradient, start)
+
+
+@pytest.mark.parametrize(
+    "exercise, answer",
+    [
+        ("3.2", in_single_precision(divide, 3)),
+        ("3.2", in_torch(divide)),
+        ("3.4", in_single_precision(batch_gradient, 3)),
+        ("3.4", in_torch(batch_gradient)),
+        ("3.5", nesterov_single),
+        ("3.5", nesterov_in_place),
+        ("3.5", in_torch(nesterov)),
+        ("3.5", lambda *given: np.array(nesterov(*given))),
+        ("3.6", adamw_single),
+        ("3.6", in_torch(adamw)),
+        ("3.6", lambda *given: np.array(adamw(*given))),
+    ],
+)
+def test_tensors_stacked_arrays_and_single_precision_pass(exercise, answer):
+    assert outcomes(exercise, answer, 200) == [None] * 200
+
+
+def test_a_walk_that_diverged_and_began_anew_has_arrived():
+    assert outcomes("3.8", falls_back, 3) == [None] * 3
+
+
+@pytest.mark.parametrize("library", ["tensorflow", "jax.numpy", "torch"])
+def test_a_tensor_is_a_list_of_numbers(library):
+    module = pytest.importorskip(library)
+    make = {"tensorflow": "constant", "jax.numpy": "asarray", "torch": "tensor"}[library]
+    for exercise, right in (("3.1", SLOPES), ("3.3", RATES), ("3.7", CONSTANTS)):
+        assert attempt(exercise, getattr(module, make)(right)) is None
+
+
+def test_fractions_are_numbers():
+    assert attempt("3.3", [Fraction(1, 5), Fraction(1, 8), Fraction(1, 4)]) is None
 
 
 # --- mistakes ---------------------------------------------------------------------------------------------------------
@@ -106,6 +191,11 @@ def with_place(right, place, wrong):
 
 def changed_on_b(change):
     return lambda a, b, slope: (slope / b, change(a, b, slope))
+
+
+def one_entry_wrong(a, b, slope):
+    on_a, on_b = divide(a, b, slope)
+    return on_a, on_b + np.where(np.arange(len(b)) == 0, 1, 0)
 
 
 def changed_velocity(change):
@@ -123,6 +213,15 @@ def old_velocity(theta, velocity, gradient, rate, beta):
 def uphill(theta, velocity, gradient, rate, beta):
     velocity = nesterov(theta, velocity, gradient, rate, beta)[1]
     return theta + velocity, velocity
+
+
+def downhill_velocity(theta, velocity, gradient, rate, beta):
+    velocity = beta * velocity - rate * gradient(theta + beta * velocity)
+    return theta + velocity, velocity
+
+
+def forgets_to_return(theta, velocity, gradient, rate, beta):
+    nesterov(theta, velocity, gradient, rate, beta)
 
 
 def own_rate_and_beta(theta, velocity, gradient, rate, beta):
@@ -166,6 +265,26 @@ def adamw_counts_from_two(theta, m, v, t, *rest):
     return adamw(theta, m, v, t + 1, *rest)
 
 
+def adamw_counts_from_zero(theta, m, v, t, *rest):
+    with np.errstate(all="ignore"):
+        return adamw(theta, m, v, t - 1, *rest)
+
+
+def adamw_without_epsilon(theta, m, v, t, gradient, rate, decay, betas, epsilon):
+    return adamw(theta, m, v, t, gradient, rate, decay, betas, 0.0)
+
+
+def adamw_epsilon_under_the_root(theta, m, v, t, gradient, rate, decay, betas, epsilon):
+    m, v = means(m, v, gradient, betas)
+    m_hat, v_hat = m / (1 - betas[0] ** t), v / (1 - betas[1] ** t)
+    return theta - rate * m_hat / np.sqrt(v_hat + epsilon) - rate * decay * theta, m, v
+
+
+def adamw_corrects_m_alone(theta, m, v, t, gradient, rate, decay, betas, epsilon):
+    m, v = means(m, v, gradient, betas)
+    return theta - rate * (m / (1 - betas[0] ** t) / (np.sqrt(v) + epsilon) + decay * theta), m, v
+
+
 def adamw_without_square(theta, m, v, t, gradient, rate, decay, betas, epsilon):
     m, v = betas[0] * m + (1 - betas[0]) * gradient, betas[1] * v + (1 - betas[1]) * np.abs(gradient)
     return theta, m, v
@@ -203,7 +322,9 @@ def first_example_only(theta, x, y):
         ("3.1", with_place(SLOPES, 3, -32), "x belongs to W1"),
         ("3.1", with_place(SLOPES, 2, 48), "not yet"),
         ("3.1", with_place(SLOPES, 2, float("nan")), "a plain number"),
-        ("3.1", with_place(SLOPES, 3, ...), "dL/db1 is still to do"),
+        ("3.1", with_place(SLOPES, 3, ...), "dL/db1 is still to do; what stands before it is right"),
+        ("3.1", with_place(SLOPES, 0, "-4"), "a plain number, not '-4'"),
+        ("3.1", with_place(SLOPES, 0, 10**400), "a plain number, not 1000"),
         ("3.1", [1, 2], "four numbers"),
         ("3.2", lambda a, b, slope: (1 / b + 0 * a, slope), "1 / b is the local slope"),
         ("3.2", lambda a, b, slope: (slope * b, slope), "how does a / b answer when a grows"),
@@ -215,7 +336,12 @@ def first_example_only(theta, x, y):
         ("3.2", changed_on_b(lambda a, b, slope: (-a / b**2).sum(axis=0)), "arrives is missing"),
         ("3.2", changed_on_b(lambda a, b, slope: (-slope * a / b).sum(axis=0)), "b² below"),
         ("3.2", changed_on_b(lambda a, b, slope: (-slope / b**2).sum(axis=0)), "a is missing"),
-        ("3.2", changed_on_b(lambda a, b, slope: np.ones_like(b)), "should start with"),
+        ("3.2", changed_on_b(lambda a, b, slope: np.ones_like(b)), "in the slope on b, entry"),
+        ("3.2", changed_on_b(lambda a, b, slope: np.full_like(b, np.nan)), "inf or NaN in the slope on b"),
+        ("3.2", lambda a, b, slope: (slope / b, None), "number 2 holds no numbers, it is None"),
+        ("3.2", lambda a, b, slope: ((slope / b).astype(str), b), "number 1 holds no numbers"),
+        ("3.2", lambda a, b, slope: ([[1], [2, 3]], b), "number 1 holds no numbers"),
+        ("3.2", one_entry_wrong, "entry 0"),
         ("3.2", lambda a, b, slope: slope / b, "return two arrays"),
         ("3.2", lambda a, b, slope: (slope * np.inf, b), "inf or NaN"),
         ("3.3", [0.6, 0.25, 0.5], "the curvature"),
@@ -229,7 +355,11 @@ def first_example_only(theta, x, y):
         ("3.4", lambda *given: -batch_gradient(*given), "downhill"),
         ("3.4", lambda *given: batch_gradient(*given)[::-1], "changed places"),
         ("3.4", lambda *given: batch_gradient(*given)[:1], "shape (2,)"),
-        ("3.4", lambda *given: batch_gradient(*given) * np.nan, "diverged"),
+        ("3.4", lambda *given: batch_gradient(*given) * np.nan, "look for a division by 0"),
+        ("3.4", lambda theta, x, y: batch_gradient(theta * [1, 0], x, y), "the intercept is missing"),
+        ("3.4", lambda theta, x, y: np.full(2, batch_gradient(theta, x, y)[1]), "both parts are the intercept's"),
+        ("3.4", lambda *given: [batch_gradient(*given)[0], None], "array of two numbers"),
+        ("3.4", lambda *given: ["a", "b"], "array of two numbers"),
         ("3.4", writes_into_x, "has changed"),
         ("3.4", first_example_only, "should be ["),
         ("3.5", changed_velocity(lambda t, v, g, rate, beta: beta * v + rate * g(t)), "plain momentum"),
@@ -239,12 +369,29 @@ def first_example_only(theta, x, y):
         ("3.5", changed_velocity(lambda t, v, g, rate, beta: beta * v + g(t - beta * v)), "counted as 1"),
         ("3.5", changed_velocity(lambda t, v, g, rate, beta: rate * g(t - beta * v)), "old velocity is gone"),
         ("3.5", changed_velocity(lambda t, v, g, rate, beta: beta * v), "learning rate zero"),
-        ("3.5", changed_velocity(lambda t, v, g, rate, beta: v * np.nan), "learning rate ten times smaller"),
+        ("3.5", changed_velocity(lambda t, v, g, rate, beta: v * np.nan), "look for a division by 0"),
+        ("3.5", lambda *given: nesterov(*given)[::-1], "theta is returned first"),
+        ("3.5", changed_velocity(lambda t, v, g, rate, beta: beta * v - rate * g(t - beta * v)), "add the gradient"),
+        ("3.5", downhill_velocity, "points downhill"),
+        ("3.5", forgets_to_return, "is its last line a return?"),
+        ("3.5", lambda t, v, g, rate, beta: (t - v, None), "number 2 holds no numbers"),
+        ("3.5", lambda t, v, g, rate, beta: (t - rate * g(t[:2]), v), "an array of theta's shape"),
         ("3.5", old_velocity, "moved by the old velocity"),
         ("3.5", uphill, "uphill"),
         ("3.5", own_rate_and_beta, "should be"),
         ("3.5", lambda t, v, g, rate, beta: (t, nesterov(t, v, g, rate, beta)[1]), "theta did not move"),
         ("3.5", lambda t, v, g, rate, beta: t, "return two arrays"),
+        ("3.6", adamw_counts_from_zero, "there is inf or NaN in theta in step 1"),
+        ("3.6", adamw_without_epsilon, "epsilon does not count"),
+        ("3.6", adamw_epsilon_under_the_root, "epsilon stands under the root"),
+        ("3.6", adamw_corrects_m_alone, "m is corrected, v is not"),
+        (
+            "3.6",
+            lambda *given: (*adamw(*given)[:2], adamw(*given)[2] / (1 - given[7][1] ** given[3])),
+            "v is a running",
+        ),
+        ("3.6", lambda *given: (2 * given[0] - adamw(*given)[0], *adamw(*given)[1:]), "theta should be"),
+        ("3.6", lambda *given: (*adamw(*given)[:2], "v"), "number 3 holds no numbers, it is 'v'"),
         ("3.6", adamw_uncorrected, "bias is not corrected"),
         ("3.6", adamw_epsilon_first, "as Keras does"),
         ("3.6", adam_with_penalty, "Adam with a penalty"),
@@ -261,6 +408,8 @@ def first_example_only(theta, x, y):
         ("3.7", with_place(CONSTANTS, 0, 0), "the fourth error"),
         ("3.7", [0.25, 0.25, 0.25], "that is the mean"),
         ("3.7", with_place(CONSTANTS, 2, 0), "infinite"),
+        ("3.7", with_place(CONSTANTS, 2, 1), "infinite"),
+        ("3.7", with_place(CONSTANTS, 0, 4), "write down the loss of a number c"),
         ("3.7", with_place(CONSTANTS, 2, 0.75), "probability of a 0"),
         ("3.7", with_place(CONSTANTS, 1, 0.5), "three of the four"),
     ],
@@ -268,6 +417,10 @@ def first_example_only(theta, x, y):
 def test_each_mistake_gets_its_own_hint(exercise, mistake, hint):
     wrong = [str(outcome) for outcome in outcomes(exercise, mistake) if hint not in str(outcome)]
     assert not wrong, wrong[0]
+
+
+def returns_nothing(gradient, start):
+    train(gradient, start)
 
 
 @pytest.mark.parametrize(
@@ -282,6 +435,9 @@ def test_each_mistake_gets_its_own_hint(exercise, mistake, hint):
         (lambda gradient, start: descend(Momentum(0.001), gradient, start, 1000), "the last entry"),
         (lambda gradient, start: np.full(2, np.nan), "diverged"),
         (lambda gradient, start: start, "never called"),
+        (returns_nothing, "is its last line a return?"),
+        (lambda gradient, start: ("a", "b"), "an array of two numbers, not ('a', 'b')"),
+        (lambda gradient, start: gradient([start]), "an array of shape (2,)"),
         (lambda gradient, start: start + np.sign(gradient(start)), "the loss is"),
         (lambda gradient, start: [gradient(start) for _ in range(10**6)][-1], "1000 are allowed"),
     ],
@@ -300,6 +456,7 @@ def test_each_way_to_miss_the_banana_valley_is_explained(mistake, hint):
         ("3.5", own_rate_and_beta),
         ("3.6", lambda t, m, v, n, g, rate, decay, betas, e: adamw(t, m, v, n, g, 0.1, 0.1, (0.9, 0.999), 1e-7)),
         ("3.8", lambda gradient, start: np.ones(2)),
+        ("3.8", lambda gradient, start: (gradient(start), np.ones(2))[1]),
     ],
 )
 def test_an_answer_that_ignores_its_arguments_fails(exercise, answer):

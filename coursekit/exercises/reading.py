@@ -1,0 +1,48 @@
+"""What a student hands in, read as numbers: out of lists, arrays and any library's tensors. For the checkers."""
+
+import numpy as np
+
+from coursekit.exercises import as_array
+
+
+def missing(answer):
+    """Whether `answer` is a gap that nobody has filled."""
+    return answer is None or answer is ...
+
+
+def numbers(values):
+    """A float array of `values`: a number, an array, a tensor, or a list of these. None where there are no numbers.
+
+    Text, None, truth values and complex numbers are no numbers; NaN and infinity are. Ragged lists are none.
+    """
+    try:
+        if isinstance(values, (list, tuple)):
+            parts = [numbers(value) for value in values]
+            return None if any(part is None for part in parts) else np.array(parts, dtype=float)
+        array = as_array(values)
+        if array.dtype.kind == "O":  # whole numbers beyond 64 bits, fractions, or no numbers at all
+            array = np.array([float(value) for value in array.ravel()]).reshape(array.shape)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        return None
+    return None if array.dtype.kind in "USbcmM" else array.astype(float)
+
+
+def parts_of(answer, count, stacked=False):
+    """The `count` parts of a tuple or a list, as a list; None if it has another form.
+
+    With `stacked`, for parts of one shape, the rows of an array or a tensor are parts, too.
+    """
+    if stacked and hasattr(answer, "shape") and len(answer.shape) > 0:
+        answer = list(as_array(answer))
+    if not isinstance(answer, (list, tuple)) or len(answer) != count:
+        return None
+    return list(answer)
+
+
+def close(got, right):
+    """Whether two arrays of one shape agree in single precision.
+
+    A small sum of large terms has lost digits, so the largest entry of `right`, or 1, sets the scale.
+    """
+    scale = max(1.0, np.abs(right).max(initial=0.0))
+    return np.allclose(got, right, rtol=1e-5, atol=1e-5 * scale)
