@@ -23,3 +23,11 @@ class ClaimFailed(CoursekitError, AssertionError):
 
 class WrongAnswer(CoursekitError, AssertionError):
     """Raised by `grade`, never by `check`: the answer to an exercise is missing or not right."""
+
+
+class CompressedFileError(CoursekitError):
+    """A compressed model can't be written or read: a cut or altered file, or one that names what may not be built."""
+
+
+class CompressionError(CoursekitError, ValueError):
+    """A model can't be clustered, pruned or stripped as asked; the message names the layer and says what to do."""

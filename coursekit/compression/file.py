@@ -1,0 +1,355 @@
+"""A model in a file that is really small, and back: `save_compressed` and `load_compressed`.
+
+    bytes 0 to 2   "ckw"
+    byte  3        the version of the format, 1
+    bytes 4 to 7   CRC-32 of all other bytes
+    byte  8        what is promised: bit 0, codebooks are float16; bit 1, other weights are float16
+    then           how long the architecture is (7 bits a byte, the lowest first) and the architecture (architecture.py)
+    then           the weights, one stream of a range coder (coder.py), in Keras's order
+
+Shapes and dtypes of the weights stand nowhere: they follow from the architecture. Loading checks the size, then the
+checksum, then the names in the architecture, then builds the model without values and counts its weights; only then
+memory is taken. Born in notebook 19.
+"""
+
+import contextlib
+import os
+import tempfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from coursekit.compression import architecture, coder
+from coursekit.errors import CompressedFileError
+
+MAGIC, VERSION = b"ckw", 1
+_START = len(MAGIC) + 1 + 4  # where what the checksum covers goes on
+_HALF = {"codebook": 1, "others": 2}  # bits of the promise
+_PRECISIONS = ("float32", "float16")
+
+
+# --- what was written -------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Summary:
+    """What `save_compressed` wrote, for printing and for reading.
+
+    path:     of the file
+    size:     bytes of the file
+    codebook, others: the precision that was asked for, "float32" or "float16"
+    parts:    {part: bytes}, which add up to the size: header, architecture, positions, codebook, indices, values,
+              choices (which encoding a tensor has), end (the last word of the range coder, rounded up)
+    tensors:  a dictionary for each tensor: path, shape, dtype, kept ("exact" or "float16"), bytes, and `parts` as above
+    """
+
+    path: str
+    size: int
+    codebook: str
+    others: str
+    parts: dict
+    tensors: list
+
+    @property
+    def promise(self):
+        """In a sentence, how the weights come back."""
+        half = sum(one["kept"] != "exact" for one in self.tensors)
+        same = f"{len(self.tensors) - half} of {len(self.tensors)} tensors come back exactly"
+        return f"{same}, {half} rounded to float16" if half else same
+
+    def __str__(self):
+        lines = [f"{self.path}: {self.size:,} bytes; {self.promise}"]
+        lines += [f"  {part:<13}{size:>10,.1f}" for part, size in self.parts.items()]
+        wide = max([len(one["path"]) for one in self.tensors], default=0)
+        lines += [
+            f"    {one['path']:<{wide}} {one['bytes']:>10,.1f}  {one['kept']:<8} {_shape(one['shape'])}"
+            for one in self.tensors
+        ]
+        return "\n".join(lines)
+
+
+def _shape(shape):
+    return "×".join(map(str, shape)) or "1"
+
+
+# --- weights ----------------------------------------------------------------------------------------------------------
+def is_clustered(array):
+    """Whether values repeat so often that a tensor counts as clustered: at most half as many different ones as there
+    are weights, and at most 4,096. Weights that are all zero, or pruned to a half, are."""
+    return 0 < len(np.unique(bits_of(_signless(array)))) <= min(coder.MOST_VALUES, array.size // 2)
+
+
+def _signless(array):
+    """The array with 0.0 for each -0.0, which a weight times a mask of zeros leaves behind."""
+    return np.where(array == 0, np.zeros((), array.dtype), array) if _is_float(array.dtype) else array
+
+
+def bits_of(array):
+    """The bits of an array, flat, as unsigned whole numbers."""
+    return np.ascontiguousarray(array).reshape(-1).view(f"u{array.dtype.itemsize}")
+
+
+def promised(array, codebook="float32", others="float32"):
+    """A tensor as it comes back from a file written with these precisions: bit for bit itself, or rounded to float16.
+
+    One thing is not kept: in a clustered tensor -0.0 becomes 0.0, its equal, since the signs of a pruned layer's zeros
+    would take more room than its weights.
+
+    Raises CompressedFileError if it holds NaN, or a number that float16 has no place for.
+    """
+    if _is_float(array.dtype) and np.isnan(array.astype(np.float64)).any():
+        raise CompressedFileError("it holds NaN: train it anew at a lower learning rate, or load an earlier state")
+    clustered = is_clustered(array)
+    array = _signless(array) if clustered else array
+    if array.dtype not in (np.float32, np.float64) or (codebook if clustered else others) == "float32":
+        return array
+    with np.errstate(over="ignore"):
+        half = array.astype(np.float16)
+    if (np.isinf(half) & ~np.isinf(array)).any():
+        raise CompressedFileError(
+            f"its largest weight is {np.abs(array).max():.3g}, and float16 ends at 65,504: save with float32"
+        )
+    return half.astype(array.dtype)
+
+
+def _is_float(dtype):
+    return dtype.kind == "f" or "float" in dtype.name  # bfloat16 has a kind of its own
+
+
+def _narrow(array):
+    """The array as float16 if that loses nothing, else itself."""
+    if array.dtype not in (np.float32, np.float64):
+        return array
+    with np.errstate(over="ignore"):
+        half = array.astype(np.float16)
+    return half if np.array_equal(bits_of(half.astype(array.dtype)), bits_of(array)) else array
+
+
+def _dtype(name):
+    import ml_dtypes  # comes with Keras: bfloat16 and the kinds of float8
+
+    return np.dtype(getattr(ml_dtypes, name, name))
+
+
+def _encode(arrays):
+    """(bytes, [{part: bytes}] for each) of a list of arrays."""
+    channel, shapes, parts = coder.Writer(), [], []
+    for array in arrays:
+        before, narrow = channel.bits(), _narrow(array)
+        channel.start("choices")
+        if array.dtype in (np.float32, np.float64):
+            coder.choice(channel, int(narrow.dtype == np.float16), 2)
+        bits = bits_of(narrow)
+        coder.tensor(channel, bits, array.shape, bits.dtype, _periods(shapes))
+        after = channel.bits()
+        parts.append({part: (after[part] - before.get(part, 0)) / 8 for part in after})
+        shapes.append(array.shape)
+    return channel.content(), parts
+
+
+def _decode(content, wanted):
+    """The arrays again; wanted: their (name, shape, dtype)."""
+    channel, shapes, arrays = coder.Reader(content), [], []
+    for _, shape, name in wanted:
+        dtype = _dtype(name)
+        narrow = dtype
+        if dtype in (np.float32, np.float64) and coder.choice(channel, None, 2):
+            narrow = np.dtype(np.float16)
+        bits = coder.tensor(channel, None, shape, np.dtype(f"u{narrow.itemsize}"), _periods(shapes))
+        arrays.append(bits.view(narrow).astype(dtype).reshape(shape))
+        shapes.append(shape)
+    return arrays
+
+
+def _periods(shapes):
+    """The last numbers of filters or units, the latest first: inputs of the next layer may come in such turns."""
+    return tuple(dict.fromkeys(shape[-1] for shape in reversed(shapes) if len(shape) > 1))[:4]
+
+
+# --- saving -----------------------------------------------------------------------------------------------------------
+def save_compressed(model, path, *, codebook="float32", others="float32", names=True, custom_objects=None):
+    """Write a Keras 3 model into a small file. What it was compiled with and its optimizer's state are not stored.
+
+    model:    built; the result of `strip_clustering` or `strip_pruning`, or any other of Keras's own layers
+    path:     of the file; one that is there is replaced at once, and only when the new one is whole
+    codebook: "float32", or "float16" to round the values of clustered tensors (see `is_clustered`)
+    others:   the same for all other weights, such as biases and statistics of batch normalization. Weights of other
+              dtypes than float32 and float64 are always kept as they are.
+    names:    False gives the layers the names they would have in a new session, which saves some bytes
+    custom_objects: {name: class} of layers that are not Keras's own; `load_compressed` then needs the same
+
+    Before it is written, it is read back from memory and compared. Returns a `Summary`. Raises CompressedFileError if
+    the model can't be described, is not built or holds NaN, or if the disk is full or read-only; ValueError for another
+    precision.
+    """
+    for what, precision in (("codebook", codebook), ("others", others)):
+        if precision not in _PRECISIONS:
+            raise ValueError(f"{what} is {precision!r}; choose one of {', '.join(_PRECISIONS)}")
+    _check_model(model)
+    described = _described(model, names, custom_objects)
+    arrays = []
+    for weight in model.weights:
+        try:
+            arrays.append(promised(_array(weight), codebook, others))
+        except CompressedFileError as error:
+            raise CompressedFileError(f"{weight.path} can't be saved: {error}") from error
+    stream, parts = _encode(arrays)
+    promise = _HALF["codebook"] * (codebook == "float16") | _HALF["others"] * (others == "float16")
+    head = MAGIC + bytes([VERSION])
+    body = bytes([promise]) + _varint(len(described)) + described + stream
+    content = head + zlib.crc32(head + body).to_bytes(4, "little") + body
+    for weight, array, again in zip(
+        model.weights, arrays, _decode(stream, architecture.weights_of(model)), strict=True
+    ):
+        if not np.array_equal(bits_of(array), bits_of(again)):
+            raise CompressedFileError(f"{weight.path} did not come back as it was; please report this, with the model")
+    _write(content, Path(path))
+    return _summary(model, str(path), arrays, content, described, stream, parts, codebook, others)
+
+
+def _check_model(model):
+    import keras
+
+    if not isinstance(model, keras.Model):
+        hint = "; a tf_keras model is one of Keras 2" if "keras" in type(model).__module__ else ""
+        raise CompressedFileError(f"save_compressed takes a model of Keras 3 and got a {type(model).__name__}{hint}")
+    if not model.built:
+        raise CompressedFileError(
+            f"{model.name!r} has no weights yet: call it on data or give it an Input, then save it"
+        )
+
+
+def _described(model, names, custom_objects):
+    """The architecture's bytes, from which a model with the same weights was built on trial."""
+    description = architecture.describe(model)
+    architecture.check(description, 2**53, custom_objects or {})
+    described = architecture.pack(description, names)
+    with architecture.without_memory():
+        again = architecture.build(architecture.unpack(described), custom_objects)
+        same = architecture.pack(architecture.describe(again), names) == described
+    if not same or architecture.weights_of(again) != architecture.weights_of(model):
+        raise CompressedFileError(
+            f"{model.name!r} doesn't come back from its own configuration: its layers, or the shapes of its weights, "
+            "differ. Layers shared between nested models and changes made after building are not in a configuration"
+        )
+    return described
+
+
+def _array(weight):
+    from keras import ops
+
+    return np.asarray(ops.convert_to_numpy(weight)).astype(_dtype(str(weight.dtype)), copy=False)
+
+
+def _varint(value):
+    found = bytearray()
+    while value > 127:
+        found.append(value & 127 | 128)
+        value >>= 7
+    return bytes(found) + bytes([value])
+
+
+def _write(content, path):
+    """Write a file through a second one that takes its place at once: whole, or not at all."""
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, path.stat().st_mode & 0o777 if path.exists() else 0o644)
+        os.replace(temporary, path)
+    except BaseException as error:
+        if temporary:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        if isinstance(error, OSError):
+            left = "the old one is as it was" if os.path.exists(path) else "nothing was left"
+            raise CompressedFileError(f"{path} could not be written ({error.strerror}); {left}") from error
+        raise
+
+
+def _summary(model, path, arrays, content, described, stream, parts, codebook, others):
+    tensors = []
+    for weight, array, bytes_of in zip(model.weights, arrays, parts, strict=True):
+        kept = "exact" if np.array_equal(_array(weight), array) else "float16"
+        about = {"path": weight.path, "shape": tuple(weight.shape), "dtype": str(weight.dtype), "kept": kept}
+        tensors.append(about | {"bytes": sum(bytes_of.values()), "parts": bytes_of})
+    whole = {"header": len(content) - len(described) - len(stream), "architecture": len(described)}
+    for part in ("positions", "codebook", "indices", "values", "choices"):
+        whole[part] = sum(bytes_of.get(part, 0) for bytes_of in parts)
+    whole["end"] = len(content) - sum(whole.values())
+    return Summary(path, len(content), codebook, others, whole, tensors)
+
+
+# --- loading ----------------------------------------------------------------------------------------------------------
+def load_compressed(path, *, max_parameters=100_000_000, custom_objects=None):
+    """The model in a file of `save_compressed`: a plain Keras model, not compiled, on whatever backend runs.
+
+    max_parameters: how many weights it may have; a model above it is refused before memory is taken for it
+    custom_objects: {name: class} of layers that are not Keras's own. Nothing else is built: a file can name Keras's
+                    layers and what you hand over here, and carries no code.
+
+    Raises CompressedFileError if the file is missing, cut, altered, of a newer version, too large, or names a layer
+    that is not allowed.
+    """
+    described, stream = _parts_of(_read(Path(path), 16 * max_parameters + 4 * architecture.MOST_TEXT), path)
+    description = architecture.unpack(described)
+    architecture.check(description, max_parameters, custom_objects or {})
+    with architecture.without_memory():
+        trial = architecture.weights_of(architecture.build(description, custom_objects))
+    _check_size(trial, max_parameters)
+    model = architecture.build(description, custom_objects)
+    wanted = architecture.weights_of(model)
+    _check_size(wanted, max_parameters)
+    for weight, array in zip(model.weights, _decode(stream, wanted), strict=True):
+        weight.assign(array)
+    return model
+
+
+def _check_size(weights, most):
+    n = sum(int(np.prod(shape, dtype=object)) for _, shape, _ in weights)
+    if n > most:
+        raise CompressedFileError(
+            f"the file describes a model of {n:,} weights, and at most {most:,} are allowed; if you trust it, give "
+            "load_compressed a larger max_parameters"
+        )
+
+
+def _read(path, most):
+    try:
+        if not path.is_file():
+            raise CompressedFileError(f"there is no file {path}")
+        with open(path, "rb") as file:
+            content = file.read(most + 1)
+    except OSError as error:
+        raise CompressedFileError(f"{path} can't be read ({error.strerror})") from error
+    if len(content) > most:
+        raise CompressedFileError(f"{path} has more than {most:,} bytes; give load_compressed a larger max_parameters")
+    return content
+
+
+def _parts_of(content, path):
+    """(architecture, stream of weights) of a file's bytes."""
+    if content[: len(MAGIC)] != MAGIC or len(content) <= _START:
+        raise CompressedFileError(f"{path} is no file of save_compressed, or was cut")
+    version = content[len(MAGIC)]
+    if version > VERSION:
+        raise CompressedFileError(
+            f"{path} has version {version} of the format, and this coursekit reads up to {VERSION}: get a newer one"
+        )
+    head, given, body = content[: _START - 4], content[_START - 4 : _START], content[_START:]
+    if zlib.crc32(head + body).to_bytes(4, "little") != given:
+        raise CompressedFileError(f"{path} was cut or altered: its checksum doesn't match. Get it anew")
+    length, at = 0, 1
+    for shift in range(0, 35, 7):
+        if at >= len(body):
+            break
+        length |= (body[at] & 127) << shift
+        at += 1
+        if body[at - 1] < 128:
+            break
+    if body[0] > sum(_HALF.values()) or at + length > len(body):
+        raise CompressedFileError(f"{path} contradicts itself: its architecture ends after the file")
+    return body[at : at + length], body[at + length :]

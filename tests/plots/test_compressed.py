@@ -1,0 +1,93 @@
+"""Compression drawn: what the figures show, and what their captions say of it."""
+
+import matplotlib.pyplot as plt
+import pytest
+
+from coursekit import plots
+from coursekit.compression.reports import SizeReport
+
+pytestmark = pytest.mark.usefixtures("no_figures_left")
+
+
+@pytest.fixture
+def drawn(capsys):
+    """A function that draws and returns the figure and its caption on one line."""
+
+    def draw(name, *args, **kwargs):
+        assert getattr(plots, name)(*args, **kwargs) is None
+        return plt.gcf(), " ".join(capsys.readouterr().out.split())
+
+    return draw
+
+
+def report(*layers):
+    rows = [
+        {
+            "path": f"net/{name}/kernel",
+            "layer": f"net/{name}",
+            "weights": n,
+            "zeros": zeros,
+            "raw": 4 * n,
+            "bound": bound,
+        }
+        for name, n, zeros, bound in layers
+    ]
+    return SizeReport("net", rows)
+
+
+def test_sizes_are_bars_in_pairs(drawn):
+    figure, caption = drawn("sizes", report(("conv", 100, 0, 60.5), ("dense", 900, 450, 100.0)))
+    (ax,) = figure.axes
+    assert [round(bar.get_width()) for bar in ax.patches] == [400, 61, 3600, 100]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["conv", "dense"]
+    notes = [text.get_text().strip() for text in ax.texts]
+    assert notes == ["400", "61", "3,600", "100, 50% zeros"]
+    assert [bool(bar.get_hatch()) for bar in ax.patches] == [False, True, False, True]  # not told by colour alone
+    assert caption == (
+        "4,000 bytes in 1,000 weights, 45.0% of them zero; at 1.28 bits a weight their entropy is 161 bytes. "
+        "dense has 90% of the bytes."
+    )
+
+
+def test_notes_beside_bars_stay_inside_the_axes(drawn):
+    figure, _ = drawn("sizes", report(("conv", 100, 0, 60.5), ("dense", 400_000, 399_000, 4000.0)))
+    figure.canvas.draw()
+    (ax,) = figure.axes
+    right = ax.get_window_extent().x1
+    assert all(text.get_window_extent().x1 <= right for text in ax.texts)
+
+
+def test_layers_of_the_same_name_are_told_apart(drawn):
+    rows = report(("a/dense", 10, 0, 5.0), ("b/dense", 10, 0, 5.0))
+    figure, _ = drawn("sizes", rows)
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert len(set(labels)) == 2
+
+
+def test_nothing_to_weigh_is_refused():
+    with pytest.raises(ValueError, match="no weight to draw"):
+        plots.sizes(SizeReport("empty", []))
+
+
+def test_a_waterfall_falls(drawn):
+    figure, caption = drawn("waterfall", {"float32": 1000, "pruned": 250, "our file": 50})
+    (ax,) = figure.axes
+    assert [text.get_text() for text in ax.texts] == ["1,000", "250\n÷ 4", "50\n÷ 5"]
+    tops = [bar.get_y() + bar.get_height() for bar in ax.patches]
+    assert tops == pytest.approx([1000, 250, 1000, 50, 250])  # each bar, and what fell off since the one before
+    assert ax.get_yscale() == "log"
+    assert caption == (
+        "From float32, 1,000 bytes: pruned 250 (÷ 4); our file 50 (÷ 5). In all ÷ 20, on a logarithmic scale."
+    )
+
+
+def test_a_waterfall_may_rise(drawn):
+    figure, caption = drawn("waterfall", [("zip", 100), ("wrapped", 300)], unit="kB")
+    assert "wrapped 300 (× 3). In all × 3" in caption and figure.axes[0].get_ylabel() == "kB"
+    assert any(bar.get_hatch() == ".." for bar in figure.axes[0].patches)
+
+
+@pytest.mark.parametrize("stages", [{}, {"one": 1}, {"one": 1, "none": 0}, {"one": 1, "nan": float("nan")}])
+def test_a_waterfall_needs_two_sizes(stages):
+    with pytest.raises(ValueError, match="two stages or more"):
+        plots.waterfall(stages)
