@@ -26,6 +26,7 @@ _HOME_OF = {
 }
 _MODULES = (
     "claims",
+    "compression",
     "datasets",
     "errors",
     "exercises",

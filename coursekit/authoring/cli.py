@@ -30,6 +30,7 @@ def _parser():
     _add_index(commands)
     _add_release(commands)
     _add_doctor(commands)
+    _add_bench(commands)
     return parser
 
 
@@ -172,3 +173,21 @@ def _add_doctor(commands):
         summary="Say what is wrong with this environment and how to mend it.",
         example="doctor",
     )
+
+
+def _add_bench(commands):
+    def action(asked):
+        from coursekit.authoring.bench import bench
+
+        return bench(rounds=asked.rounds, tfmot=not asked.no_tfmot)
+
+    parser = _add(
+        commands,
+        "bench",
+        action,
+        summary="Time clustering against plain training, compare file sizes, print both and keep them.",
+        example="bench --rounds 11",
+        after_interrupt="nothing was kept",
+    )
+    parser.add_argument("--rounds", type=int, default=7, metavar="N", help="times each is measured (default: 7)")
+    parser.add_argument("--no-tfmot", action="store_true", help="leave out tensorflow-model-optimization")

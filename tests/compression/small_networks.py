@@ -1,0 +1,251 @@
+"""Small networks of every kind, and what must hold for each of them on every backend.
+
+KERAS_BACKEND=jax python tests/compression/small_networks.py --all
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from coursekit import compression as cc
+from coursekit.compression.clustering import ClusterWeights
+from coursekit.compression.pruning import PruneLowMagnitude
+from coursekit.compression.wrapping import wrappers_in
+
+K = 5
+
+
+def convolutional():
+    """The kind of the reference network: convolutions, pooling, dropout, dense layers."""
+    return keras.Sequential(
+        [
+            keras.Input((10, 10, 1)),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Dropout(0.25),
+            layers.Conv2D(6, 3, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(8, activation="relu"),
+            layers.Dense(3),
+        ]
+    )
+
+
+def residual():
+    """A block that adds its input, with batch normalisation."""
+    inputs = keras.Input((8, 8, 2))
+    x = layers.Conv2D(4, 3, padding="same", use_bias=False)(inputs)
+    x = layers.BatchNormalization()(x)
+    y = layers.Activation("relu")(x)
+    y = layers.SeparableConv2D(4, 3, padding="same")(y)
+    y = layers.BatchNormalization()(y)
+    x = layers.Add()([x, y])
+    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
+
+
+def transformer():
+    """Embeddings with a mask, attention, layer normalisation."""
+    inputs = keras.Input((6,), dtype="int32")
+    x = layers.Embedding(11, 8, mask_zero=True)(inputs)
+    x = layers.LayerNormalization()(x + layers.MultiHeadAttention(2, 4, name="attention")(x, x))
+    x = layers.LayerNormalization()(x + layers.Dense(8)(layers.Dense(16, activation="gelu")(x)))
+    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
+
+
+def recurrent():
+    """Cells inside layers inside layers."""
+    inputs = keras.Input((5, 3))
+    x = layers.Bidirectional(layers.GRU(4, return_sequences=True))(inputs)
+    return keras.Model(inputs, layers.Dense(3)(layers.LSTM(4)(x)))
+
+
+def shared():
+    """One dense layer, used on two inputs."""
+    one, two = keras.Input((6,)), keras.Input((6,))
+    dense = layers.Dense(7, activation="tanh", name="shared")
+    return keras.Model([one, two], layers.Dense(3)(layers.Concatenate()([dense(one), dense(two)])))
+
+
+def nested():
+    """A functional model inside a Sequential one."""
+    inputs = keras.Input((6,))
+    inner = keras.Model(inputs, layers.Dense(6, activation="relu", name="inside")(inputs), name="inner")
+    return keras.Sequential([keras.Input((6,)), inner, layers.Dense(3)])
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class OwnModel(keras.Model):
+    """A model of a class of its own, with layers in attributes and in a list."""
+
+    def __init__(self, width=8, **kwargs):
+        super().__init__(**kwargs)
+        self.width = width
+        self.first = layers.Dense(width, activation="relu")
+        self.more = [layers.Dense(width, activation="relu"), layers.Dropout(0.25)]
+        self.last = layers.Dense(3)
+
+    def call(self, x, training=None):
+        x = self.first(x)
+        for layer in self.more:
+            x = layer(x)
+        return self.last(x)
+
+    def get_config(self):
+        return {"width": self.width, "name": self.name}
+
+
+def subclassed():
+    """An OwnModel, built by a call on data."""
+    model = OwnModel()
+    model(np.zeros((1, 6), "float32"))
+    return model
+
+
+EVERYWHERE = (convolutional, residual, transformer, shared)  # proved on every backend
+NETWORKS = (*EVERYWHERE, recurrent, nested, subclassed)  # on TensorFlow, and by hand with --all elsewhere
+
+
+def data(model, rows=48, seed=0):
+    """Random inputs of the model's shape, and labels."""
+    rng = np.random.default_rng(seed)
+    if isinstance(model, OwnModel):
+        x = rng.normal(size=(rows, 6)).astype("float32")
+    else:
+        drawn = [
+            rng.integers(0, 11, (rows, *given.shape[1:]))
+            if given.dtype == "int32"
+            else rng.normal(size=(rows, *given.shape[1:])).astype("float32")
+            for given in model.inputs
+        ]
+        x = drawn[0] if len(drawn) == 1 else drawn
+    return x, rng.integers(0, 3, rows)
+
+
+def compiled(make):
+    """A network, compiled, and its data."""
+    keras.utils.set_random_seed(0)
+    model = make()
+    model.compile(keras.optimizers.Adam(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model, *data(model)
+
+
+def array(variable):
+    """A variable's value in NumPy."""
+    return np.array(ops.convert_to_numpy(ops.convert_to_tensor(variable)))
+
+
+def same(one, other):
+    """Whether two lists of arrays are the same to the last digit."""
+    return len(one) == len(other) and all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def outputs(model, x):
+    """What the model computes from x, without a compiled function."""
+    return array(model(x, training=False))
+
+
+def saved_and_loaded(model, file):
+    """The model after a round trip through a file."""
+    model.save(file)
+    return keras.models.load_model(file)
+
+
+def steps(model, count):
+    """What UpdatePruningStep does in so many steps of a training loop; the weights are left as they are."""
+    callback = cc.UpdatePruningStep()
+    callback.set_model(model)
+    callback.on_train_begin()
+    for batch in range(count):
+        callback.on_train_batch_begin(batch)
+        callback.on_train_batch_end(batch)
+    callback.on_train_end()
+
+
+def check_pruning(make, folder, train=False):
+    """A network pruned, saved half-way, loaded, pruned on and stripped: the sparse model, with its data."""
+    model, x, y = compiled(make)
+    first, before = model.get_weights(), outputs(model, x)
+    pruned = cc.prune_low_magnitude(model, cc.PolynomialDecay(0.2, 0.75, begin_step=1, end_step=5, frequency=2))
+
+    def three_steps(pruned):
+        if train:
+            pruned.fit(x, y, batch_size=16, verbose=0, callbacks=[cc.UpdatePruningStep()])
+        else:
+            steps(pruned, 3)
+
+    three_steps(pruned)
+    loaded = saved_and_loaded(pruned, Path(folder) / f"{make.__name__}.keras")
+    assert np.array_equal(outputs(loaded, x), outputs(pruned, x)), "loaded, it computes something else"
+    wrappers = wrappers_in(loaded, PruneLowMagnitude)
+    assert {int(array(w.pruning_step)) for w in wrappers} == {3}
+    three_steps(loaded)
+    assert {int(array(w.pruning_step)) for w in wrappers} == {6}
+    assert same(first, model.get_weights()), "the original has changed"
+    assert np.array_equal(before, outputs(model, x)), "the original computes something else"
+    for wrapper in wrappers:
+        for variable, values in zip(wrapper.changed_variables, wrapper.final_values(), strict=True):
+            assert (values == 0).sum() == values.size - max(round(values.size * 0.25), 1), variable.path
+    sparse = cc.strip_pruning(loaded)
+    assert not wrappers_in(sparse) and type(sparse) is type(model) and sparse.name == model.name
+    assert np.array_equal(outputs(sparse, x), outputs(loaded, x)), "stripped, it computes something else"
+    return sparse, x, y
+
+
+def check_clustering(sparse, x, y, folder):
+    """A sparse network clustered, trained, saved half-way, loaded and stripped."""
+    first, before = sparse.get_weights(), outputs(sparse, x)
+    clustered = cc.cluster_weights(sparse, K, "OPTIMAL", preserve_sparsity=True)
+    wrappers = wrappers_in(clustered, ClusterWeights)
+    state = [array(v) for w in wrappers for v in (*w.changed_variables, *w.centroids)]
+    clustered.fit(x, y, batch_size=16, epochs=2, verbose=0)
+    moved = [array(v) for w in wrappers for v in (*w.changed_variables, *w.centroids)]
+    assert not any(np.array_equal(a, b) for a, b in zip(state, moved, strict=True)), "no gradient has come"
+    assert same(first, sparse.get_weights()), "the original has changed"
+    assert np.array_equal(before, outputs(sparse, x)), "the original computes something else"
+    found = outputs(clustered, x)
+    loaded = saved_and_loaded(clustered, Path(folder) / f"{sparse.name}_clustered.keras")
+    assert np.array_equal(outputs(loaded, x), found), "loaded, it computes something else"
+
+    plain = cc.strip_clustering(clustered)
+    assert not wrappers_in(plain) and type(plain) is type(sparse) and plain.name == sparse.name
+    assert [v.shape for v in plain.weights] == [v.shape for v in sparse.weights]
+    assert np.array_equal(outputs(plain, x), found), "stripped, it computes something else"
+    few = 0
+    for position, (weights, original) in enumerate(zip(plain.get_weights(), first, strict=True)):
+        if weights.ndim > 1 and np.unique(weights).size <= K:
+            few += 1
+            assert (weights[original == 0] == 0).all(), f"a zero was lost in weight {position}"
+    assert few == sum(len(w.positions) for w in wrappers)
+
+
+def check(make, folder):
+    """Prune a network, then cluster it."""
+    sparse, x, y = check_pruning(make, folder)
+    check_clustering(sparse, x, y, folder)
+
+
+def check_compiled_functions(folder):
+    """What `fit`, `evaluate` and `predict` compile: the callback's masks arrive, and a cache is never out of date."""
+    sparse, x, y = check_pruning(convolutional, folder, train=True)
+    clustered = cc.cluster_weights(sparse, K, "LINEAR")
+    for _ in range(2):
+        clustered.fit(x, y, batch_size=16, verbose=0)
+        for _ in range(2):
+            assert np.array_equal(clustered.predict(x, verbose=0), cc.strip_clustering(clustered).predict(x, verbose=0))
+    loaded = saved_and_loaded(clustered, Path(folder) / "again.keras")
+    loaded.fit(x, y, batch_size=16, verbose=0)
+    clustered.set_weights([weights * 2 for weights in clustered.get_weights()])
+    assert np.array_equal(clustered.predict(x, verbose=0), cc.strip_clustering(clustered).predict(x, verbose=0))
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as temporary:
+        for network in NETWORKS if "--all" in sys.argv else EVERYWHERE:
+            check(network, temporary)
+            print(network.__name__, flush=True)
+        check_compiled_functions(temporary)
+        print("compiled functions", flush=True)
