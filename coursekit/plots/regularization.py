@@ -9,6 +9,8 @@ from coursekit.plots.style import COLOURS, GREY, figure, finish
 
 LINES = ("-", "--", "-.", ":")
 MARKERS = "osD^vP*X"
+DPI = 80  # of pictures with several panels: a notebook stays small
+DRAWN = 10  # fits that `refits` draws of each kind
 
 
 def points_and_curves(x, y, grid, curves, x_label="x", y_label="y", *, marked=None, limits=None):
@@ -45,13 +47,13 @@ def refits(grid, truth, fits, y_label="y"):
     Raises ValueError if predictions are not (draws, m).
     """
     grid, truth = np.asarray(grid, dtype=float), np.asarray(truth, dtype=float)
-    _, axes = figure(7.2, 2.2, 1, len(fits), squeeze=False, sharey=True)
+    _, axes = figure(6.8, 2.0, 1, len(fits), squeeze=False, sharey=True, dpi=DPI)
     words = []
     for ax, (name, curves) in zip(axes[0], fits.items(), strict=True):
         curves = np.asarray(curves, dtype=float)
         if curves.ndim != 2 or curves.shape[1:] != grid.shape:
             raise ValueError(f"{name!r} has shape {curves.shape}; give one row of {len(grid)} values for each draw")
-        ax.plot(grid, curves[:15].T, color=COLOURS[4], linewidth=0.6)
+        ax.plot(grid, curves[:DRAWN].T, color=COLOURS[4], linewidth=0.6)
         ax.plot(grid, truth, color="black", linewidth=2, label="truth")
         ax.plot(grid, curves.mean(axis=0), "--", color=COLOURS[5], linewidth=2, label="mean of the fits")
         ax.set(title=name, xlabel="x")
@@ -60,7 +62,8 @@ def refits(grid, truth, fits, y_label="y"):
         words.append(f"{name}: the mean lies {away:.2g} from the truth, single fits {spread:.2g} from their mean")
     axes[0, 0].set_ylabel(y_label)
     axes[0, 0].legend(fontsize=8)
-    finish(f"Curves fitted to {len(curves)} draws (15 drawn), typical distances. {'; '.join(words)}.")
+    shown = min(DRAWN, len(curves))
+    finish(f"Curves fitted to {len(curves)} draws ({shown} drawn), typical distances. {'; '.join(words)}.")
 
 
 def panels(of, y_label="mean squared error", *, names=("training", "test"), columns=2, y_scale="linear"):
@@ -71,7 +74,7 @@ def panels(of, y_label="mean squared error", *, names=("training", "test"), colu
     Raises ValueError if the lengths differ.
     """
     rows = -(-len(of) // columns)
-    _, axes = figure(3.3 * columns, 2.05 * rows, rows, columns, squeeze=False)
+    _, axes = figure(3.1 * columns, 1.85 * rows, rows, columns, squeeze=False, dpi=DPI)
     words = []
     for ax in axes.flat[len(of) :]:
         ax.axis("off")
@@ -104,7 +107,7 @@ def penalties_and_loss(centre, curvature, l1_point, l2_point):
     first, second = np.meshgrid(np.linspace(-side, side, 121), np.linspace(-side, side, 121))
     apart = np.stack([first, second], axis=-1) - centre
     loss = np.einsum("...i,ij,...j", apart, curvature, apart)
-    _, axes = figure(7.0, 3.5, 1, 2)
+    _, axes = figure(6.0, 3.0, 1, 2, dpi=DPI)
     for ax, name, point in zip(axes, ("L1", "L2"), (l1_point, l2_point), strict=True):
         point = np.asarray(point, dtype=float)
         size = np.abs(point).sum() if name == "L1" else np.sqrt((point**2).sum())
@@ -134,7 +137,7 @@ def weight_paths(paths, *, highlight=(), x_label="λ"):
     features whose lines are coloured and thick; the others are grey. Without any, all are coloured.
     Raises ValueError if there is not a row of weights for each strength.
     """
-    _, axes = figure(7.2, 2.5, 1, len(paths), squeeze=False, sharey=True)
+    _, axes = figure(6.6, 2.3, 1, len(paths), squeeze=False, sharey=True, dpi=DPI)
     words = []
     for ax, (name, (strengths, path)) in zip(axes[0], paths.items(), strict=True):
         strengths, path = np.asarray(strengths, dtype=float), np.asarray(path, dtype=float)
@@ -164,7 +167,7 @@ def weights_at(weights, names, *, limit=None, title=""):
     weights: a dictionary from method to (p,) numbers; names: p texts; limit: the bars' axis goes from -limit to limit.
     Raises ValueError if a method has not one weight for each name.
     """
-    _, axes = figure(7.4, 0.6 + 0.22 * len(names), 1, len(weights), squeeze=False, sharey=True)
+    _, axes = figure(7.2, 0.7 + 0.165 * len(names), 1, len(weights), squeeze=False, sharey=True, dpi=DPI)
     words = []
     for i, (ax, (method, values)) in enumerate(zip(axes[0], weights.items(), strict=True)):
         values = np.asarray(values, dtype=float)
@@ -173,9 +176,10 @@ def weights_at(weights, names, *, limit=None, title=""):
         places = np.arange(len(names))
         ax.barh(places, values, color=COLOURS[i % 8])
         zeros = values == 0
-        ax.plot(np.zeros(zeros.sum()), places[zeros], "o", markerfacecolor="white", color="black", markersize=5)
+        ax.plot(np.zeros(zeros.sum()), places[zeros], "o", markerfacecolor="white", color="black", markersize=4)
         ax.axvline(0, color="black", linewidth=0.6)
         ax.set(title=method, xlabel="weight", yticks=places, yticklabels=names)
+        ax.tick_params(axis="y", labelsize=8)
         if limit is not None:
             ax.set_xlim(-limit, limit)
         largest = int(np.abs(values).argmax())
@@ -193,7 +197,7 @@ def methods(results, label, *, width=7.4):
     Raises ValueError if a panel has other methods, or a method no value.
     """
     names = list(next(iter(results.values())))
-    _, axes = figure(width, 0.9 + 0.27 * len(names), 1, len(results), squeeze=False, sharey=True)
+    _, axes = figure(width, 0.9 + 0.27 * len(names), 1, len(results), squeeze=False, sharey=True, dpi=DPI)
     words = []
     for ax, (panel, of) in zip(axes[0], results.items(), strict=True):
         if list(of) != names or not all(len(values) for values in of.values()):

@@ -1,0 +1,365 @@
+"""The checks of notebook 06, Keras models."""
+
+import json
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from coursekit.exercises import NOT_ATTEMPTED, as_array, exercise
+
+
+def _missing(answer):
+    return answer is None or answer is ...
+
+
+def _array(value):
+    """A NumPy array from any backend's tensor."""
+    import keras
+
+    return (
+        np.asarray(keras.ops.convert_to_numpy(value)) if not isinstance(value, list | float | int) else as_array(value)
+    )
+
+
+# --- 6.1 --------------------------------------------------------------------------------------------------------------
+_COUNTS = {
+    "(a)": (293, {
+        160 + 120: "biases are parameters, too: one for each unit",
+        629: "one encoder has one set of weights, however often it is used; that is (b)",
+        168 + 8 * 5 + 5: "the three codes are joined: the last layer sees 3 · 8 numbers",
+        168: "the layer after the codes has weights, too",
+    }),
+    "(b)": (629, {
+        480 + 120: "biases are parameters, too: one for each unit",
+        293: "three separate encoders have three sets of weights; that is (a)",
+        504: "the layer after the codes has weights, too",
+        504 + 45: "the three codes are joined: the last layer sees 3 · 8 numbers",
+    }),
+    "(c)": (1589, {
+        60 * 24 + 24 * 5: "biases are parameters, too: one for each unit",
+        60 * 24 + 24: "the layer that gives the 5 outputs has weights, too",
+        20 * 24 + 24 + 125: "in the flat model all 60 measures feed each unit",
+    }),
+}  # fmt: skip
+
+
+@exercise("6.1")
+def check_counts(answer):
+    """Three numbers of parameters."""
+    if not isinstance(answer, list | tuple | np.ndarray) or len(answer) != 3:
+        return "give a list of three numbers: (a), (b), (c)"
+    if all(map(_missing, answer)):
+        return NOT_ATTEMPTED
+    for given, (name, (right, hints)) in zip(answer, _COUNTS.items(), strict=True):
+        if _missing(given):
+            return f"{name} is still to do; what comes before it is right"
+        if isinstance(given, bool) or not isinstance(given, int | float | np.number):
+            return f"{name} should be a number, not {given!r}"
+        if given != right:
+            return (
+                f"{name}: {hints.get(int(given), 'a dense layer has inputs · units weights, and a bias for each unit')}"
+            )
+    return None
+
+
+# --- 6.2 --------------------------------------------------------------------------------------------------------------
+@exercise("6.2")
+def check_siamese(siamese):
+    """The distance of two random batches, for random sizes and weights, against one computed with NumPy."""
+    import keras
+
+    rng = np.random.default_rng()
+    for _ in range(2):
+        features, units, n = int(rng.integers(3, 8)), int(rng.integers(2, 6)), int(rng.integers(4, 9))
+        model = siamese(features, units)
+        if _missing(model):
+            return NOT_ATTEMPTED
+        if not isinstance(model, keras.Model):
+            return f"return a keras.Model, not {type(model).__name__}"
+        if len(model.inputs) != 2:
+            return f"the model should have two inputs; yours has {len(model.inputs)}: keras.Model([one, other], …)"
+        if hint := _siamese_hint(model, rng, features, units, n):
+            return hint
+    return None
+
+
+def _siamese_hint(model, rng, features, units, n):
+    one_encoder, count = features * units + units, model.count_params()
+    if count == 2 * one_encoder:
+        return "there are two encoders: make the layer once, and call it twice"
+    if count != one_encoder:
+        return f"{count} parameters; one dense layer with {units} units on {features} features has {one_encoder}"
+    model.set_weights([rng.normal(size=weights.shape) for weights in model.get_weights()])
+    kernel, bias = sorted(model.get_weights(), key=np.ndim, reverse=True)
+    a, b = rng.normal(size=(2, n, features)).astype("float32")
+    got = _array(model([a, b]))
+    code = [np.maximum(x @ kernel + bias, 0) for x in (a, b)]
+    apart = code[0] - code[1]
+    right = np.abs(apart).sum(axis=1, keepdims=True)
+    if got.shape == (n,):
+        return "the output has shape (n,); it should be (n, 1): keepdims=True"
+    if got.shape != (n, 1):
+        return f"for {n} pairs the output should have shape ({n}, 1), yours has {got.shape}"
+    linear = np.abs((a - b) @ kernel).sum(axis=1, keepdims=True)
+    mistakes = {
+        "the differences cancel: take their absolute values before you add them up": apart.sum(axis=1, keepdims=True),
+        "take the absolute value of each difference, then add; you added first": np.abs(
+            apart.sum(axis=1, keepdims=True)
+        ),
+        "the sum of the absolute differences, not their mean": np.abs(apart).mean(axis=1, keepdims=True),
+        "absolute differences, not squared ones": (apart**2).sum(axis=1, keepdims=True),
+        "the encoder has ReLU units; yours are linear": linear,
+    }
+    for hint, wrong in mistakes.items():
+        if np.allclose(got, wrong, atol=1e-4) and not np.allclose(wrong, right, atol=1e-4):
+            return hint
+    if not np.allclose(got, right, atol=1e-4):
+        return f"the first distance should be {right[0, 0]:.3f} for these weights, yours is {got[0, 0]:.3f}"
+    return None
+
+
+# --- 6.3 --------------------------------------------------------------------------------------------------------------
+@exercise("6.3")
+def check_standardise(Standardise):
+    """A layer made of random arrays and of lists; its config goes through JSON, and the copy must do the same."""
+    rng = np.random.default_rng()
+    for kind in (np.asarray, list):
+        features = int(rng.integers(3, 7))
+        mean, deviation = rng.normal(size=features) * 5, rng.uniform(0.5, 3, size=features)
+        x = rng.normal(size=(int(rng.integers(8, 12)), features)).astype("float32") * 4
+        layer = Standardise(kind(mean), kind(deviation), name="scaler")
+        got = layer(x)
+        if _missing(got) or got is x:
+            return NOT_ATTEMPTED
+        if hint := _scaled_hint(_array(got), x, mean, deviation, "the output"):
+            return hint
+        if layer.trainable_weights:
+            return "mean and deviation are given, not learned: no trainable weights (trainable=False, or plain lists)"
+        if hint := _copy_hint(Standardise, layer, x, mean, deviation):
+            return hint
+    return None
+
+
+def _scaled_hint(got, x, mean, deviation, what):
+    right = (x - mean) / deviation
+    if got.shape != right.shape:
+        return f"{what} should keep the shape {right.shape}, it has {got.shape}"
+    batch = (x - x.mean(axis=0)) / x.std(axis=0)
+    mistakes = {
+        "subtract the mean, too": x / deviation,
+        "divide by the deviation, too": x - mean,
+        "divide by the deviation; you multiplied": (x - mean) * deviation,
+        "subtract the mean first, then divide all of it: mind the brackets": x - mean / deviation,
+        "these are mean and deviation of the batch; use those that the layer was given": batch,
+        "the variance is not the deviation: divide by the number that was given, not by its root": (x - mean)
+        / np.sqrt(deviation),
+    }
+    for hint, wrong in mistakes.items():
+        if np.allclose(got, wrong, atol=1e-3):
+            return hint
+    if not np.allclose(got, right, atol=1e-3):
+        return f"{what} should start with {right[0, 0]:.3f}, it starts with {got[0, 0]:.3f}"
+    return None
+
+
+def _copy_hint(Standardise, layer, x, mean, deviation):
+    try:
+        config = layer.get_config()
+    except NotImplementedError:
+        return "Keras can't guess the config of a layer that was given arrays: write get_config"
+    if not isinstance(config, dict):
+        return "get_config should return a dictionary: super().get_config() | {…}"
+    missing = [name for name in ("mean", "deviation") if name not in config]
+    if missing:
+        return f"the config lacks {' and '.join(missing)}, which __init__ needs to make the layer again"
+    if config.get("name") != "scaler":
+        return "the config lacks what every layer has, such as its name: start from super().get_config()"
+    try:
+        text = json.dumps({name: config[name] for name in ("mean", "deviation")})
+    except TypeError:
+        return "the config does not fit into a JSON file: make lists of plain numbers out of the arrays"
+    copy = Standardise.from_config(config | json.loads(text))
+    return _scaled_hint(_array(copy(x)), x, mean, deviation, "the output of the copy made from the config")
+
+
+# --- 6.4 --------------------------------------------------------------------------------------------------------------
+@exercise("6.4")
+def check_worst_error(WorstError):
+    """Four random batches of different sizes, the worst error in the second; then a reset."""
+    rng = np.random.default_rng()
+    metric = WorstError()
+    for _ in range(2):
+        sizes = rng.integers(2, 6, size=4)
+        batches = [tuple(rng.normal(size=(2, size, 1)).astype("float32")) for size in sizes]
+        for (truth, said), far in zip(batches[1::2], (rng.uniform(6, 9), rng.uniform(4, 5)), strict=True):
+            said[0] = truth[0] - far  # far too low: the largest in size, not in sign, here and in the last batch
+        for y_true, y_pred in batches:
+            metric.update_state(y_true, y_pred)
+        got = metric.result()
+        if _missing(got):
+            return NOT_ATTEMPTED
+        if hint := _worst_hint(np.asarray(_array(got)), batches):
+            return hint
+        metric.reset_state()
+        after = float(_array(metric.result()))
+        if after != 0:
+            return (
+                f"after reset_state the result is {after:.3g}, not 0: keep the state in a weight, made with add_weight"
+            )
+    return None
+
+
+def _worst_hint(got, batches):
+    if got.shape != ():
+        return f"the result should be one number, of shape (), not {got.shape}"
+    errors = [np.abs(y_true - y_pred) for y_true, y_pred in batches]
+    signed = np.concatenate([y_pred - y_true for y_true, y_pred in batches])
+    every, right = np.concatenate(errors), max(error.max() for error in errors)
+    mistakes = {
+        "that is the worst of the last batch: compare it with what the state remembers": errors[-1].max(),
+        "that is a sum over batches; keep the larger of the old and the new one": sum(one.max() for one in errors),
+        "that is the mean of the batches' worst; keep the larger of the old and the new one": np.mean(
+            [one.max() for one in errors]
+        ),
+        "that is the mean error; the largest is asked for": every.mean(),
+        "the largest in size: a prediction far too low counts as well, take absolute values": signed.max(),
+        "the largest in size: a prediction far too high counts as well, take absolute values": (-signed).max(),
+        "that is the squared error; the absolute one is asked for": right**2,
+    }
+    for hint, wrong in mistakes.items():
+        if np.isclose(got, wrong, atol=1e-4) and not np.isclose(wrong, right, atol=1e-4):
+            return hint
+    if got == 0:
+        return "the state is still 0: assign to it in update_state, self.worst.assign(…)"
+    return None if np.isclose(got, right, atol=1e-4) else f"the result should be {right:.3f}, it is {float(got):.3f}"
+
+
+# --- 6.5 --------------------------------------------------------------------------------------------------------------
+_TRACES = {
+    8: "not every call traces: two tensors of the same shape and type share a trace",
+    7: "tensors of one shape and type share a trace, whatever their values, and the number 2.0 comes twice",
+    6: "what happens at the second 2.0, or at the second vector of two?",
+    4: "is a matrix of shape (1, 1) the same signature as a scalar? And 2.0 the same as 3.0?",
+    3: "a plain Python number is its own signature: 2.0 and 3.0 are two",
+    1: "shape and type of a tensor count, and of a plain number its value",
+}
+
+
+@exercise("6.5")
+def check_traces(answer):
+    """How many signatures eight calls have."""
+    number = as_array(answer)
+    if number.shape != () or number.dtype.kind not in "iuf":
+        return f"give one number, not {answer!r}"
+    if number == 5:
+        return None
+    return _TRACES.get(int(number), "go through the calls in order and keep a list of the signatures seen so far")
+
+
+# --- 6.6 --------------------------------------------------------------------------------------------------------------
+def _keras(class_name, module="keras.layers", /, **config):
+    return {"module": module, "class_name": class_name, "config": config, "registered_name": None}
+
+
+def _model_file(folder, layers, compile_config=None):
+    """A .keras file without weights, written by hand: `layers` are its serialized layers."""
+    path = Path(folder) / f"model_{np.random.default_rng().integers(10**9)}.keras"
+    config = _keras("Functional", "keras", layers=layers) | {"compile_config": compile_config}
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", json.dumps({"keras_version": "3.15.1"}))
+        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("model.weights.h5", b"no weights: this file can't be loaded")
+    return path
+
+
+@exercise("6.6")
+def check_doorkeeper(doorkeeper):
+    """Files written by hand, with names that no answer can know; none of them can be loaded."""
+    rng = np.random.default_rng()
+    secret = "".join(rng.choice(list("bcdfgkmprst"), size=6)).capitalize()
+    policy = _keras("DTypePolicy", "keras", name="float32")
+    tensor = {"class_name": "__keras_tensor__", "config": {"shape": [None, 3], "keras_history": ["a", 0, 0]}}
+    plain = [_keras("InputLayer", name="a"), _keras("Dense", dtype=policy) | {"inbound_nodes": [{"args": [tensor]}]}]
+    plain += [_keras("Add", "keras.src.ops.numpy")]
+    function = {"module": "builtins", "class_name": "function", "config": "relu", "registered_name": "function"}
+    bytecode = {"class_name": "__lambda__", "config": {"code": "4wEA", "defaults": None, "closure": None}}
+    hidden = _keras("Sequential", "keras", layers=[_keras(secret, "somewhere.else")])
+    lookalike = _keras(f"{secret}Dense", "keras_" + secret.lower())
+    files = {
+        "a harmless model": ([*plain, _keras("Activation", activation=function)], None, set()),
+        "a Lambda": ([*plain, _keras("Lambda", function=bytecode)], None, {"__lambda__"}),
+        "a class without a module": ([*plain, _keras(secret, None)], None, {secret}),
+        "a class inside a model inside": ([*plain, hidden], None, {secret}),
+        "a module that only looks like Keras": ([*plain, lookalike], None, {f"{secret}Dense"}),
+        "a loss": (plain, {"loss": _keras(f"{secret}Loss", "losses")}, {f"{secret}Loss"}),
+        "two": ([_keras(secret, "a.b"), _keras("Lambda", function=bytecode)], None, {secret, "__lambda__"}),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        for what, (layers, compiled, right) in files.items():
+            got = doorkeeper(str(_model_file(folder, layers, compiled)))
+            if hint := _door_hint(got, right, what):
+                return NOT_ATTEMPTED if _missing(got) else hint
+    return None
+
+
+def _door_hint(got, right, what):
+    if _missing(got):
+        return "not attempted"
+    if not isinstance(got, set | frozenset | list | tuple):
+        return f"return a set of class names, not {type(got).__name__}"
+    got = set(got)
+    if "__keras_tensor__" in got:
+        return "`__keras_tensor__` has no module: it stands for a tensor of the graph and is harmless"
+    if "function" in got:
+        return "a function whose module is `builtins` is one of Keras's own, named by its name"
+    if extra := got - right:
+        return f"with {what} in the file, {sorted(extra)[0]} is called suspicious, and it is one of Keras's own"
+    if "__lambda__" in right - got:
+        return "a `__lambda__` went through: it has no module, and it is code"
+    if right - got:
+        return f"with {what} in the file, {sorted(right - got)[0]} went through"
+    return None
+
+
+# --- 6.7 --------------------------------------------------------------------------------------------------------------
+@exercise("6.7")
+def check_tiny(tiny):
+    """At most 20 parameters, and nine in ten of a random third of the patients; up to three trainings."""
+    import keras
+
+    for _ in range(3):
+        inputs, labels, new, truth = _patients()
+        model = tiny(inputs, labels)
+        if _missing(model):
+            return NOT_ATTEMPTED
+        if not isinstance(model, keras.Model):
+            return f"return a keras.Model, not {type(model).__name__}"
+        if model.count_params() > 20:
+            return f"the model has {model.count_params()} parameters, and 20 are allowed"
+        got = _array(model(new))
+        if got.shape != (len(truth), 1):
+            return f"for {len(truth)} patients the output should have shape ({len(truth)}, 1), it has {got.shape}"
+        if not (np.isfinite(got).all() and got.min() >= 0 and got.max() <= 1):
+            return "the outputs should be probabilities, from 0 to 1: does the model end in a sigmoid?"
+        right = float(np.mean((got[:, 0] > 0.5) == truth))
+        if right >= 0.9:
+            return None
+    if np.mean((got[:, 0] > 0.5) == 1 - truth) >= 0.9:
+        return "the model says malignant where it should say benign: 1 is malignant"
+    return f"{right:.0%} of the patients left out are right, and 90% are asked for: is it trained long enough?"
+
+
+def _patients():
+    """Two thirds of the patients for training, standardised, and the others: three inputs and labels of each."""
+    from coursekit import load
+
+    rng = np.random.default_rng()
+    data = load("breast_cancer")
+    x = np.concatenate([data.x_train, data.x_test])
+    y = 1 - np.concatenate([data.y_train, data.y_test])
+    order = rng.permutation(len(x))
+    train, rest = np.split(order, [2 * len(x) // 3])
+    x = ((x - x[train].mean(axis=0)) / x[train].std(axis=0)).astype("float32")
+    return np.split(x[train], 3, axis=1), y[train], np.split(x[rest], 3, axis=1), y[rest]

@@ -1,0 +1,414 @@
+"""The checks of notebook 06: right answers pass, gaps are not attempted, each mistake gets its own hint."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from coursekit.exercises import NOT_ATTEMPTED, attempt
+
+keras = pytest.importorskip("keras")
+from keras import ops  # noqa: E402
+from keras.layers import Concatenate, Dense  # noqa: E402
+
+TIMES = 30
+
+
+def outcomes(exercise, answer, times=TIMES):
+    return [attempt(exercise, answer) for _ in range(times)]
+
+
+# --- 6.1 and 6.5: numbers ---------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "exercise, answer", [("6.1", [293, 629, 1589]), ("6.1", np.array([293, 629, 1589])), ("6.5", 5), ("6.5", 5.0)]
+)
+def test_right_numbers_pass(exercise, answer):
+    assert outcomes(exercise, answer, 2) == [None, None]
+
+
+def test_the_counts_are_those_of_keras():
+    def model(shared):
+        inputs = [keras.Input((20,)) for _ in range(3)]
+        encoders = 3 * [Dense(8, "relu")] if shared else [Dense(8, "relu") for _ in range(3)]
+        code = Concatenate()([encode(one) for encode, one in zip(encoders, inputs, strict=True)])
+        return keras.Model(inputs, Dense(5)(code)).count_params()
+
+    flat = keras.Sequential([keras.Input((60,)), Dense(24, "relu"), Dense(5)]).count_params()
+    assert attempt("6.1", [model(True), model(False), flat]) is None
+
+
+def test_the_number_of_traces_is_that_of_tensorflow():
+    tf = pytest.importorskip("tensorflow")
+    traces = []
+
+    @tf.function
+    def double(x):
+        traces.append(1)
+        return 2 * x
+
+    for x in (1.0, [1.0, 2.0], [3.0, 4.0], [[1.0]], 5.0):
+        double(tf.constant(x))
+    for x in (2.0, 3.0, 2.0):
+        double(x)
+    assert attempt("6.5", len(traces)) is None
+
+
+@pytest.mark.parametrize("exercise, answer", [("6.1", ...), ("6.1", [..., ..., ...]), ("6.5", ...), ("6.5", None)])
+def test_a_gap_is_not_attempted(exercise, answer):
+    assert attempt(exercise, answer) is NOT_ATTEMPTED
+
+
+@pytest.mark.parametrize(
+    "exercise, answer, hint",
+    [
+        ("6.1", [280, 629, 1589], "(a): biases are parameters"),
+        ("6.1", [629, 293, 1589], "(a): one encoder has one set"),
+        ("6.1", [213, 629, 1589], "(a): the three codes are joined"),
+        ("6.1", [293, 293, 1589], "(b): three separate encoders"),
+        ("6.1", [293, 504, 1589], "(b): the layer after the codes"),
+        ("6.1", [293, 629, 629], "(c): in the flat model all 60 measures"),
+        ("6.1", [293, 629, 10], "(c): a dense layer has inputs · units"),
+        ("6.1", [293, 629, 1464], "(c): the layer that gives the 5 outputs"),
+        ("6.1", [293, 629, ...], "(c) is still to do"),
+        ("6.1", [293, 629, "many"], "(c) should be a number"),
+        ("6.1", 293, "give a list of three numbers"),
+        ("6.5", 8, "not every call traces"),
+        ("6.5", 7, "the number 2.0 comes twice"),
+        ("6.5", 4, "is a matrix of shape (1, 1)"),
+        ("6.5", 3, "a plain Python number is its own signature"),
+        ("6.5", 1, "shape and type of a tensor count"),
+        ("6.5", [1, 2], "give one number"),
+    ],
+)
+def test_wrong_numbers_get_their_own_hint(exercise, answer, hint):
+    assert hint in attempt(exercise, answer)
+
+
+# --- 6.2: a siamese network -------------------------------------------------------------------------------------------
+def siamese_with(measure, twins=False, activation="relu"):
+    def siamese(features, units):
+        one, other = keras.Input((features,)), keras.Input((features,))
+        encoder = Dense(units, activation)
+        second = Dense(units, activation) if twins else encoder
+        return keras.Model([one, other], measure(encoder(one) - second(other)))
+
+    return siamese
+
+
+total = lambda z: ops.sum(z, axis=1, keepdims=True)
+siamese = siamese_with(lambda z: total(ops.abs(z)))
+
+
+def test_a_siamese_network_passes():
+    assert outcomes("6.2", siamese, 8) == [None] * 8
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (siamese_with(lambda z: total(ops.abs(z)), twins=True), "two encoders: make the layer once"),
+        (siamese_with(lambda z: total(z)), "the differences cancel"),
+        (siamese_with(lambda z: ops.abs(total(z))), "you added first"),
+        (siamese_with(lambda z: total(ops.square(z))), "not squared ones"),
+        (siamese_with(lambda z: ops.mean(ops.abs(z), axis=1, keepdims=True)), "not their mean"),
+        (siamese_with(lambda z: total(ops.abs(z)), activation=None), "the encoder has ReLU units"),
+        (siamese_with(lambda z: ops.sum(ops.abs(z), axis=1)), "keepdims=True"),
+        (siamese_with(lambda z: Dense(1)(ops.abs(z))), "parameters; one dense layer"),
+        (lambda features, units: siamese(5, 3), "parameters; one dense layer"),  # knows one case only
+        (lambda features, units: keras.Sequential([keras.Input((features,)), Dense(units)]), "should have two inputs"),
+        (lambda features, units: 3, "return a keras.Model"),
+    ],
+)
+def test_a_wrong_twin_gets_its_own_hint(answer, hint):
+    said = [one for one in outcomes("6.2", answer, 3) if one]
+    assert said and all(hint in one for one in said)
+
+
+# --- 6.3: a layer -----------------------------------------------------------------------------------------------------
+class Standardise(keras.layers.Layer):
+    def __init__(self, mean, deviation, **kwargs):
+        super().__init__(**kwargs)
+        self.mean, self.deviation = ([float(value) for value in values] for values in (mean, deviation))
+
+    def call(self, x):
+        mean, deviation = (ops.convert_to_tensor(values, dtype=x.dtype) for values in (self.mean, self.deviation))
+        return self.compute(x, mean, deviation)
+
+    def compute(self, x, mean, deviation):
+        return (x - mean) / deviation
+
+    def get_config(self):
+        return super().get_config() | {"mean": self.mean, "deviation": self.deviation}
+
+
+class WithWeights(keras.layers.Layer):
+    """Right as well: keeps both as weights that are not trained."""
+
+    def __init__(self, mean, deviation, trained=False, **kwargs):
+        super().__init__(**kwargs)
+        self.given = [list(map(float, values)) for values in (mean, deviation)]
+        self.trained = trained
+
+    def build(self, shape):
+        self.mean, self.deviation = (
+            self.add_weight(
+                shape=(shape[-1],),
+                trainable=self.trained,
+                initializer=lambda shape, dtype, values=values: ops.convert_to_tensor(values, dtype=dtype),
+            )
+            for values in self.given
+        )
+
+    def call(self, x):
+        return (x - self.mean) / self.deviation
+
+    def get_config(self):
+        return super().get_config() | dict(zip(("mean", "deviation"), self.given, strict=True))
+
+
+def computes(function):
+    return type("Wrong", (Standardise,), {"compute": lambda self, x, mean, deviation: function(x, mean, deviation)})
+
+
+def configured(function):
+    return type("Wrong", (Standardise,), {"get_config": function})
+
+
+class KeepsArrays(Standardise):
+    def get_config(self):
+        return keras.layers.Layer.get_config(self) | {"mean": np.array(self.mean), "deviation": np.array([1.0])}
+
+
+class NoConfig(keras.layers.Layer):
+    def __init__(self, mean, deviation, **kwargs):
+        super().__init__(**kwargs)
+        self.mean, self.deviation = np.asarray(mean, "float32"), np.asarray(deviation, "float32")
+
+    def call(self, x):
+        return (x - self.mean) / self.deviation
+
+
+class Trained(WithWeights):
+    def __init__(self, mean, deviation, **kwargs):
+        super().__init__(mean, deviation, trained=True, **kwargs)
+
+
+class Gap(keras.layers.Layer):
+    def __init__(self, mean, deviation, **kwargs):
+        super().__init__(**kwargs)
+
+    def call(self, x): ...
+
+    def get_config(self): ...
+
+
+whole = lambda self: {"name": self.name, "mean": self.mean, "deviation": self.deviation}
+
+
+def test_standardising_layers_pass():
+    assert outcomes("6.3", Standardise) == [None] * TIMES
+    assert outcomes("6.3", WithWeights, 5) == [None] * 5
+
+
+def test_the_gap_of_a_layer_is_not_attempted():
+    assert attempt("6.3", Gap) is NOT_ATTEMPTED
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (NoConfig, "write get_config"),
+        (KeepsArrays, "does not fit into a JSON file"),
+        (configured(lambda self: keras.layers.Layer.get_config(self)), "the config lacks mean and deviation"),
+        (
+            configured(lambda self: {"mean": self.mean, "deviation": self.deviation}),
+            "the config lacks what every layer has",
+        ),
+        (
+            configured(lambda self: whole(self) | {"deviation": [1.0] * len(self.mean)}),
+            "the output of the copy",
+        ),
+        (Trained, "no trainable weights"),
+        (computes(lambda x, mean, deviation: x - mean), "divide by the deviation, too"),
+        (computes(lambda x, mean, deviation: x / deviation), "subtract the mean, too"),
+        (computes(lambda x, mean, deviation: (x - mean) * deviation), "you multiplied"),
+        (computes(lambda x, mean, deviation: x - mean / deviation), "mind the brackets"),
+        (
+            computes(lambda x, mean, deviation: (x - ops.mean(x, axis=0)) / ops.std(x, axis=0)),
+            "mean and deviation of the batch",
+        ),
+    ],
+)
+def test_a_wrong_layer_gets_its_own_hint(answer, hint):
+    said = attempt("6.3", answer)
+    assert said and (hint in said or (hint == "the output of the copy" and "divide by the deviation" in said))
+
+
+# --- 6.4: a metric ----------------------------------------------------------------------------------------------------
+class WorstError(keras.metrics.Metric):
+    def __init__(self, name="worst_error", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.worst = self.add_weight(name="worst", initializer="zeros")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.worst.assign(self.updated(self.worst, ops.convert_to_tensor(y_true) - ops.convert_to_tensor(y_pred)))
+
+    def updated(self, worst, error):
+        return ops.maximum(worst, ops.max(ops.abs(error)))
+
+    def result(self):
+        return ops.convert_to_tensor(self.worst)
+
+
+def updates(function):
+    return type("Wrong", (WorstError,), {"updated": lambda self, worst, error: function(worst, error)})
+
+
+class PythonState(WorstError):
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.kept = max(getattr(self, "kept", 0.0), float(np.abs(y_true - y_pred).max()))
+
+    def result(self):
+        return getattr(self, "kept", 0.0)
+
+
+class NoUpdate(WorstError):
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        pass
+
+
+class MetricGap(keras.metrics.Metric):
+    def update_state(self, y_true, y_pred, sample_weight=None): ...
+
+    def result(self): ...
+
+
+def test_a_worst_error_passes():
+    assert outcomes("6.4", WorstError) == [None] * TIMES
+
+
+def test_the_gap_of_a_metric_is_not_attempted():
+    assert attempt("6.4", MetricGap) is NOT_ATTEMPTED
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (updates(lambda worst, error: ops.max(ops.abs(error))), "the worst of the last batch"),
+        (updates(lambda worst, error: worst + ops.max(ops.abs(error))), "that is a sum over batches"),
+        (updates(lambda worst, error: ops.maximum(worst, ops.max(-error))), "take absolute values"),
+        (updates(lambda worst, error: ops.maximum(worst, ops.max(ops.square(error)))), "that is the squared error"),
+        (PythonState, "after reset_state"),
+        (NoUpdate, "the state is still 0"),
+    ],
+)
+def test_a_wrong_metric_gets_its_own_hint(answer, hint):
+    said = [one for one in outcomes("6.4", answer, 5) if one]
+    assert said and all(hint in one for one in said)
+
+
+# --- 6.6: the doorkeeper ----------------------------------------------------------------------------------------------
+def doorkeeper_with(suspicious):
+    def doorkeeper(path):
+        with zipfile.ZipFile(path) as archive:
+            to_see, found = [json.loads(archive.read("config.json"))], set()
+        while to_see:
+            part = to_see.pop()
+            if isinstance(part, dict):
+                if "class_name" in part and suspicious(part):
+                    found.add(part["class_name"])
+                to_see += part.values()
+            elif isinstance(part, list):
+                to_see += part
+        return found
+
+    return doorkeeper
+
+
+def foreign(part, own=("keras", "builtins"), start="keras."):
+    module = part.get("module", "keras")
+    return module not in own and not str(module).startswith(start)
+
+
+def is_lambda(part):
+    return part["class_name"] == "__lambda__"
+
+
+doorkeeper = doorkeeper_with(lambda part: is_lambda(part) or foreign(part))
+
+
+def only_the_layers(path):
+    """Looks at the layers of the outermost model, not further in."""
+    with zipfile.ZipFile(path) as archive:
+        layers = json.loads(archive.read("config.json"))["config"]["layers"]
+    return {one["class_name"] for one in layers if foreign(one)}
+
+
+def test_a_doorkeeper_passes():
+    assert outcomes("6.6", doorkeeper) == [None] * TIMES
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (doorkeeper_with(foreign), "a `__lambda__` went through"),
+        (only_the_layers, "a `__lambda__` went through"),
+        (doorkeeper_with(lambda part: is_lambda(part) or foreign(part, start="keras")), "only looks like Keras"),
+        (doorkeeper_with(lambda part: is_lambda(part) or foreign(part, own=("keras",))), "one of Keras's own, named"),
+        (doorkeeper_with(lambda part: not str(part.get("module")).startswith("keras")), "`__keras_tensor__` has no"),
+        (
+            doorkeeper_with(lambda part: is_lambda(part) or part.get("module", "keras") not in ("keras", "builtins")),
+            "called suspicious",
+        ),
+        (
+            doorkeeper_with(lambda part: is_lambda(part) or (part.get("module") and foreign(part))),
+            "with a class without a module in the file",
+        ),
+        (lambda path: doorkeeper(path) and {"Lambda"}, "called suspicious"),  # knows the example only
+        (lambda path: "Lambda" in str(doorkeeper(path)), "return a set"),
+    ],
+)
+def test_a_careless_doorkeeper_gets_its_own_hint(answer, hint):
+    assert hint in attempt("6.6", answer)
+
+
+def test_a_doorkeeper_that_loads_fails():
+    assert "raised" in attempt("6.6", lambda path: {keras.saving.load_model(path).name})
+
+
+# --- 6.7: a tiny model ------------------------------------------------------------------------------------------------
+def tiny_with(epochs=30, units=1, activation="sigmoid", flip=False):
+    def tiny(inputs, labels):
+        placeholders = [keras.Input((10,)) for _ in inputs]
+        weigh = Dense(units)
+        code = Concatenate()([weigh(one) for one in placeholders])
+        model = keras.Model(placeholders, Dense(1, activation=activation)(code))
+        model.compile(optimizer=keras.optimizers.Adam(0.02), loss="binary_crossentropy")
+        model.fit(inputs, 1 - labels if flip else labels, epochs=epochs, batch_size=32, verbose=0)
+        return model
+
+    return tiny
+
+
+def test_a_tiny_model_passes():
+    assert outcomes("6.7", tiny_with(), 3) == [None] * 3
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (tiny_with(epochs=1, units=2), "29 parameters, and 20 are allowed"),
+        (tiny_with(epochs=1, activation=None), "probabilities, from 0 to 1"),
+        (tiny_with(flip=True), "1 is malignant"),
+        (lambda inputs, labels: siamese(10, 1), "raised"),
+        (lambda inputs, labels: 0.5, "return a keras.Model"),
+    ],
+)
+def test_a_wrong_tiny_model_gets_its_own_hint(answer, hint):
+    assert hint in attempt("6.7", answer)
+
+
+@pytest.mark.parametrize("exercise", ["6.2", "6.6", "6.7"])
+def test_a_function_with_a_gap_is_not_attempted(exercise):
+    assert attempt(exercise, lambda *_: None) is attempt(exercise, lambda *_: ...) is NOT_ATTEMPTED
