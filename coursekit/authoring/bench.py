@@ -164,9 +164,13 @@ def as_text(record):
         )
     if record["files"]:
         names = list(record["files"][0])
-        lines += ["", "".join(f"{name:>24}" for name in names)]
-        lines += ["".join(f"{row.get(name, '')!s:>24}" for name in names) for row in record["files"]]
+        lines += ["", "".join(f"{name:>16}" for name in names)]
+        lines += ["".join(f"{_short(row.get(name, '')):>16}" for name in names) for row in record["files"]]
     return "\n".join(lines)
+
+
+def _short(value):
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _versions():
