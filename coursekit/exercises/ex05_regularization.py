@@ -306,37 +306,51 @@ def check_choices(answer):
 
 
 # --- 5.7 --------------------------------------------------------------------------------------------------------------
-SETS, MOST_KEPT, MARGIN = 6, 25, 1.15
+SETS, MOST_KEPT, MARGIN = 6, 30, 1.25
+TRIALS = 3  # data sets are random: an answer that just misses the mark gets others
 
 
 @exercise("5.7")
 def check_sparse_model(sparse_model):
     """A function of samples. Several random data sets; errors are compared as means over all of them."""
     rng = np.random.default_rng()
+    for _ in range(TRIALS):
+        outcome, just_missed = _trial(sparse_model, rng)
+        if not just_missed:
+            break
+    return outcome
+
+
+def _trial(sparse_model, rng):
+    """(None, NOT_ATTEMPTED or a hint; whether other data sets might have been kinder)."""
     mine, lasso, kept = [], [], []
     for _ in range(SETS):
         (x, y), (x_new, y_new) = _few_of_many(rng)
         got = sparse_model(x.copy(), y.copy())
         if _missing(got):
-            return NOT_ATTEMPTED
+            return NOT_ATTEMPTED, False
         parts, hint = _two(got, "the weights and the bias")
         if hint:
-            return hint
+            return hint, False
         weights, bias = parts[0].reshape(-1), parts[1].reshape(-1)
         if weights.shape != (60,) or bias.shape != (1,):
-            return f"weights (60,) and one bias, please; yours have {parts[0].shape} and {parts[1].shape}"
+            return f"weights (60,) and one bias, please; yours have {parts[0].shape} and {parts[1].shape}", False
         mine.append(np.mean((x_new @ weights + bias - y_new) ** 2) / np.var(y_new))
         lasso.append(_lasso_error(x, y, x_new, y_new) / np.var(y_new))
         kept.append((weights != 0).sum())
-    if np.mean(kept) > MOST_KEPT:
-        small = "; are they small instead of exactly zero?" if np.mean(kept) > 50 else ""
-        return f"on average {np.mean(kept):.0f} weights are not zero, {MOST_KEPT} are allowed{small}"
-    ratio = np.mean(mine) / np.mean(lasso)
-    if not np.isfinite(ratio) or np.mean(mine) > 2:
-        return "the error is larger than the targets' own variance: are the weights meant for the raw features?"
+    return _sparse_hint(np.mean(kept), np.mean(mine), np.mean(mine) / np.mean(lasso))
+
+
+def _sparse_hint(kept, error, ratio):
+    if kept > MOST_KEPT:
+        small = "; are they small instead of exactly zero?" if kept > 50 else ""
+        return f"on average {kept:.0f} weights are not zero, {MOST_KEPT} are allowed{small}", kept < MOST_KEPT + 6
+    if not np.isfinite(ratio) or error > 2:
+        return "the error is larger than the targets' own variance: are the weights meant for the raw features?", False
     if ratio > MARGIN:
-        return f"sparse enough, but the error is {ratio:.2f} times that of LassoCV; at most {MARGIN} is allowed"
-    return None
+        hint = f"sparse enough, but the error is {ratio:.2f} times that of LassoCV; at most {MARGIN} is allowed"
+        return hint, ratio < MARGIN + 0.25
+    return None, False
 
 
 def _few_of_many(rng, n=80, p=60):
@@ -358,5 +372,5 @@ def _lasso_error(x, y, x_new, y_new):
     mean, deviation = x.mean(axis=0), x.std(axis=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = LassoCV(cv=5).fit((x - mean) / deviation, y)
+        model = LassoCV(cv=5, eps=0.01).fit((x - mean) / deviation, y)  # weaker penalties are slow, and never chosen
     return np.mean((model.predict((x_new - mean) / deviation) - y_new) ** 2)
