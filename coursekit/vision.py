@@ -1,0 +1,101 @@
+"""Images changed and judged: affine maps, bicubic enlargement, PSNR, intersection over union. Born in notebook 07."""
+
+import numpy as np
+
+CHUNK = 2000  # images that are warped at once, to keep memory small
+
+
+def affine(angle=0.0, shift=(0.0, 0.0), shear=0.0, zoom=(1.0, 1.0)):
+    """The 2 × 2 matrix and the shift of an affine map of the plane, rows first.
+
+    angle: in radians, positive turns anticlockwise as the picture is seen; shift: (rows, columns) in pixels, positive
+    moves down and right; shear: columns moved right for each row down; zoom: (rows, columns), above 1 enlarges.
+    The map takes a place of the old image, measured from its centre, to matrix @ place + shift in the new one.
+    """
+    c, s = np.cos(angle), np.sin(angle)
+    turn = np.array([[c, -s], [s, c]])
+    return turn @ np.array([[1.0, 0.0], [shear, 1.0]]) @ np.diag(zoom), np.asarray(shift, dtype=float)
+
+
+def warp(images, matrices, shifts):
+    """Each image under its own affine map, by bilinear interpolation; outside there are zeros.
+
+    images: (n, height, width) or (n, height, width, channels); matrices: (n, 2, 2); shifts: (n, 2), as `affine` makes
+    them. For each new pixel the map is undone to find the old place: no pixel is left out.
+    Raises ValueError if there is not one map for each image.
+    """
+    images, matrices, shifts = (np.asarray(values) for values in (images, matrices, shifts))
+    n, height, width = images.shape[:3]
+    if matrices.shape != (n, 2, 2) or shifts.shape != (n, 2):
+        raise ValueError(f"{n} images, matrices {matrices.shape} and shifts {shifts.shape}; give one map for each")
+    if n > CHUNK:
+        parts = [slice(start, start + CHUNK) for start in range(0, n, CHUNK)]
+        return np.concatenate([warp(images[part], matrices[part], shifts[part]) for part in parts])
+    centre = np.array([height - 1, width - 1]) / 2
+    places = np.stack(np.mgrid[:height, :width], axis=-1).reshape(1, -1, 2) - centre  # (1, pixels, 2)
+    old = (places - shifts[:, None]) @ np.linalg.inv(matrices).transpose(0, 2, 1) + centre  # (n, pixels, 2)
+    corner = np.floor(old).astype(int)
+    part = (old - corner).astype(images.dtype)
+    framed = np.pad(images, [(0, 0), (1, 1), (1, 1)] + [(0, 0)] * (images.ndim - 3))
+    out, each = 0, np.arange(n)[:, None]
+    for down, right in np.ndindex(2, 2):
+        row = np.clip(corner[..., 0] + down + 1, 0, height + 1)  # the frame of zeros stands for all outside
+        column = np.clip(corner[..., 1] + right + 1, 0, width + 1)
+        weight = np.abs(1 - down - part[..., 0]) * np.abs(1 - right - part[..., 1])
+        out = out + framed[each, row, column] * weight.reshape(weight.shape + (1,) * (images.ndim - 3))
+    return out.reshape(images.shape)
+
+
+def bicubic_matrix(size, factor):
+    """The matrix (factor · size, size) that enlarges a line of pixels by cubic convolution; edges are repeated.
+
+    Keys (1981), "Cubic convolution interpolation for digital image processing", with a = −1/2.
+    """
+    rows = np.arange(factor * size)
+    places = (rows + 0.5) / factor - 0.5
+    start = np.floor(places).astype(int)
+    matrix = np.zeros((factor * size, size))
+    for offset in (-1, 0, 1, 2):
+        t = np.abs(places - start - offset)
+        weight = np.where(t <= 1, 1.5 * t**3 - 2.5 * t**2 + 1, -0.5 * t**3 + 2.5 * t**2 - 4 * t + 2)
+        np.add.at(matrix, (rows, np.clip(start + offset, 0, size - 1)), weight)
+    return matrix
+
+
+def bicubic(images, factor=2):
+    """Images enlarged by a whole factor: (n, height, width, channels) to (n, factor · height, factor · width, ...)."""
+    images = np.asarray(images)
+    rows, columns = (bicubic_matrix(size, factor).astype(images.dtype) for size in images.shape[1:3])
+    return np.einsum("ih,nhwc,jw->nijc", rows, images, columns, optimize=True)
+
+
+def psnr(truth, images, peak=1.0):
+    """The peak signal-to-noise ratio of each image in decibels: (n,); 10 · log10(peak² / mean squared error).
+
+    An image without any error has infinitely many. Raises ValueError if the shapes differ.
+    """
+    truth, images = np.asarray(truth, dtype=float), np.asarray(images, dtype=float)
+    if truth.shape != images.shape or truth.ndim < 2:
+        raise ValueError(f"images of shape {images.shape} for a truth of shape {truth.shape}; give two alike")
+    error = ((truth - images) ** 2).mean(axis=tuple(range(1, truth.ndim)))
+    with np.errstate(divide="ignore"):
+        return 10 * np.log10(peak**2 / error)
+
+
+def intersection_over_union(truth, masks, classes):
+    """The intersection over union of each class, (classes,), counted over all pixels of all images.
+
+    truth, masks: whole numbers from 0 to classes − 1, of one shape. A class that neither holds is NaN, so average with
+    np.nanmean. Everingham and others (2010), "The PASCAL visual object classes (VOC) challenge".
+    Raises ValueError if the shapes differ or a number is no class.
+    """
+    truth, masks = np.asarray(truth), np.asarray(masks)
+    if truth.shape != masks.shape:
+        raise ValueError(f"masks of shape {masks.shape} for a truth of shape {truth.shape}; give two alike")
+    both = np.stack([truth.ravel(), masks.ravel()]).astype(int)
+    if both.size and not 0 <= both.min() <= both.max() < classes:
+        raise ValueError(f"classes are numbered from 0 to {classes - 1}; there are {both.min()} to {both.max()}")
+    counts = np.bincount(both[0] * classes + both[1], minlength=classes**2).reshape(classes, classes)
+    inside = np.diag(counts)
+    union = counts.sum(axis=0) + counts.sum(axis=1) - inside
+    return np.where(union > 0, inside / np.maximum(union, 1), np.nan)
