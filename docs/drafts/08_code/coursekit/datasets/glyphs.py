@@ -1,0 +1,137 @@
+"""Glyphs: letters and signs in many fonts, drawn by this module; no digits among them. Born in notebook 08.
+
+The fonts come with matplotlib: DejaVu, STIX and Computer Modern. Each glyph is fitted into a square of 20 × 20 pixels
+in a frame of 28 × 28, as MNIST's digits are, then distorted: an affine map, and an elastic one after Simard, Steinkraus
+and Platt (2003), "Best practices for convolutional neural networks applied to visual document analysis".
+
+The same pins give the same images: random numbers are those of NumPy's RandomState, whose streams are frozen.
+"""
+
+from pathlib import Path
+
+UPPER, LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abdefghijmnqrty"  # small letters that are not just smaller capitals
+GREEK, SIGNS = "ΓΔΘΛΞΠΣΦΨΩαβγδζθλμξπσφψω", "&?@#%$+=§"
+CLASSES = (*UPPER, *LOWER, *GREEK, *SIGNS)
+
+WHOLE_FONTS = (  # they have all classes
+    "DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSans-Oblique.ttf",
+    "DejaVuSansMono-Bold.ttf", "DejaVuSansMono-Oblique.ttf", "DejaVuSansMono-BoldOblique.ttf",
+    "DejaVuSerif.ttf", "DejaVuSerif-Bold.ttf", "DejaVuSerif-BoldItalic.ttf",
+    "STIXGeneral.ttf", "STIXGeneralItalic.ttf", "STIXGeneralBolIta.ttf",
+)  # fmt: skip
+LATIN_FONTS = ("cmr10.ttf", "cmb10.ttf", "cmss10.ttf", "cmtt10.ttf", "cmti10.ttf")  # used for Latin letters and digits
+TEST_FONTS = ("DejaVuSans-BoldOblique.ttf", "DejaVuSansMono.ttf", "DejaVuSerif-Italic.ttf", "STIXGeneralBol.ttf")
+
+BOX, SIDE = 20, 28  # pixels: a glyph before distortion, and the image
+POINTS = 80  # size at which a font is drawn before it is fitted into the box
+CHUNK = 2000  # images distorted at once, to keep memory small
+
+
+def variants(characters, each, *, test=False, seed=0):
+    """`each` distorted pictures of every character: x (n, 28, 28) uint8, ink 255 on 0; y (n,) uint8, its place.
+
+    characters: letters, digits or signs, one after the other; test: in the four fonts that training never uses.
+    The fonts take turns, so each is used equally often. Raises ValueError where a font lacks a character.
+    """
+    import numpy as np
+
+    pictures, labels, drawn = [], [], {}
+    for label, character in enumerate(characters):
+        fonts = fonts_for(character, test=test)
+        for i in range(each):
+            key = character, fonts[i % len(fonts)]
+            if key not in drawn:
+                drawn[key] = draw(*key)
+            pictures.append(drawn[key])
+            labels.append(label)
+    random = np.random.RandomState(seed)
+    parts = range(0, len(pictures), CHUNK)
+    x = np.concatenate([distort(np.stack(pictures[i : i + CHUNK]), random) for i in parts])
+    order = random.permutation(len(x))
+    return x[order], np.array(labels, dtype="uint8")[order]
+
+
+def fonts_for(character, *, test=False):
+    """The names of the font files in which a character is drawn, for the training or for the test part."""
+    if test:
+        return TEST_FONTS
+    return WHOLE_FONTS + LATIN_FONTS if character.isascii() and character.isalnum() else WHOLE_FONTS
+
+
+def draw(character, font):
+    """One glyph as a picture, uint8 (28, 28): its longer side has 20 pixels, and it stands in the middle.
+
+    Raises ValueError if the font has no such character, or draws nothing for it.
+    """
+    import numpy as np
+    from matplotlib import get_data_path
+    from matplotlib.ft2font import FT2Font
+    from PIL import Image, ImageDraw, ImageFont
+
+    file = str(Path(get_data_path()) / "fonts" / "ttf" / font)
+    if len(character) != 1 or not FT2Font(file).get_char_index(ord(character)):
+        raise ValueError(f"{font} has no glyph {character!r}; give one character that it has, such as 'A'")
+    sheet = Image.new("L", (4 * POINTS, 4 * POINTS))
+    pen = ImageFont.truetype(file, POINTS, layout_engine=ImageFont.Layout.BASIC)
+    ImageDraw.Draw(sheet).text((POINTS, POINTS), character, fill=255, font=pen)
+    if sheet.getbbox() is None:
+        raise ValueError(f"{font} draws nothing for {character!r}; give a character with ink, such as 'A'")
+    ink = sheet.crop(sheet.getbbox())
+    size = [max(1, round(side * BOX / max(ink.size))) for side in ink.size]  # (width, height)
+    picture = np.zeros((SIDE, SIDE), dtype="uint8")
+    top, left = (SIDE - size[1]) // 2, (SIDE - size[0]) // 2
+    fitted = ink.resize(size, Image.Resampling.BOX)  # each pixel is the mean of those under it
+    picture[top : top + size[1], left : left + size[0]] = np.array(fitted)
+    return picture
+
+
+def distort(pictures, random):
+    """Each picture (n, 28, 28) under a map of its own, uint8: turned, sheared, resized, moved, and warped as rubber.
+
+    random: a numpy.random.RandomState. For each new pixel the map says from where in the old picture it comes.
+    """
+    import numpy as np
+
+    n = len(pictures)
+    places = np.stack(np.mgrid[:SIDE, :SIDE], axis=-1).reshape(-1, 2) - (SIDE - 1) / 2  # (784, 2)
+    angle, shear = random.uniform(-0.25, 0.25, n), random.uniform(-0.3, 0.3, n)
+    zoom = random.uniform(0.8, 1.1, (n, 2))
+    shift = random.uniform(-1.5, 1.5, (n, 1, 2))  # pixels
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.stack([cos, -sin, sin, cos], axis=-1).reshape(n, 2, 2)
+    slant = np.zeros((n, 2, 2)) + np.eye(2)
+    slant[:, 1, 0] = shear
+    old = (places - shift) @ (turn @ slant / zoom[:, None]).transpose(0, 2, 1)
+    old = old + rubber(n, random) + (SIDE - 1) / 2  # (n, 784, 2)
+    return np.rint(_sampled(pictures, old)).astype("uint8").reshape(n, SIDE, SIDE)
+
+
+def rubber(n, random, spread=4.0, strength=0.9):
+    """Smooth random displacements (n, 784, 2), in pixels: white noise, blurred with a Gaussian of deviation `spread`.
+
+    strength: about the typical displacement, in pixels; each picture has its own, between nothing and twice that.
+    """
+    import numpy as np
+
+    apart = np.subtract.outer(np.arange(SIDE), np.arange(SIDE))
+    blur = np.exp(-0.5 * (apart / spread) ** 2)
+    blur /= np.sqrt((blur**2).sum(axis=1, keepdims=True))  # so that unit noise stays of unit size
+    smooth = blur @ random.standard_normal((n, 2, SIDE, SIDE)) @ blur.T
+    strengths = random.uniform(0, 2 * strength, (n, 1, 1))
+    return smooth.reshape(n, 2, -1).transpose(0, 2, 1) * strengths
+
+
+def _sampled(pictures, places):
+    """The grey at places (n, m, 2) of pictures (n, 28, 28), interpolated linearly; outside there is 0: (n, m)."""
+    import numpy as np
+
+    framed = np.pad(pictures, ((0, 0), (1, 1), (1, 1))).reshape(len(pictures), -1).astype("float64")
+    places = np.clip(places, -1, SIDE) + 1  # the frame of zeros stands for all outside
+    corner = np.minimum(places.astype("int64"), SIDE)
+    part = places - corner
+    first = corner[..., 0] * (SIDE + 2) + corner[..., 1]
+    out = 0
+    for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        weight = np.abs(1 - down - part[..., 0]) * np.abs(1 - right - part[..., 1])
+        out = out + np.take_along_axis(framed, first + down * (SIDE + 2) + right, axis=1) * weight
+    return out

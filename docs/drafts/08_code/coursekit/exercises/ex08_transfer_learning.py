@@ -1,0 +1,307 @@
+"""The checks of notebook 08, Transfer learning."""
+
+import numpy as np
+
+from coursekit.exercises import NOT_ATTEMPTED, as_array, exercise
+from coursekit.exercises.reading import missing, numbers, parts_of
+
+# --- 8.1 --------------------------------------------------------------------------------------------------------------
+KERNELS, CHANNELS = (400, 4608, 13824, 27648), (16, 32, 48, 64)
+HEAD, NORMS = 256 * 10 + 10, 2 * sum(CHANNELS)
+COUNTS = {"(a)": HEAD, "(b)": HEAD + KERNELS[3] + 128, "(c)": HEAD + sum(KERNELS) + NORMS, "(d)": NORMS}
+COUNT_HINTS = {
+    "(a)": {
+        2560: "the head has biases, too: one for each logit",
+        0: "the backbone is frozen and the head is not",
+        19018: "that would be the head for 74 glyphs; the new one has 10 logits",
+    },
+    "(b)": {
+        HEAD + KERNELS[3]: "the scale and the shift of block 4's batch normalisation are trained, too",
+        HEAD
+        + KERNELS[3]
+        + 256: "of the four numbers a channel, two are the moving statistics: no gradient changes them",
+        KERNELS[3] + 128: "the head is trained as well",
+        HEAD + KERNELS[3] + 64 + 128: "the convolutions have no bias: batch normalisation has a shift of its own",
+    },
+    "(c)": {
+        HEAD + 47120: "the moving statistics are not trained: no gradient changes them",
+        46800: "that is the backbone alone; add the head",
+        HEAD + sum(KERNELS): "the scales and shifts of the batch normalisations are trained, too",
+    },
+    "(d)": {
+        640: "scale and shift are changed by gradients; the moving mean and variance are not",
+        160: "each channel keeps two such numbers: a moving mean and a moving variance",
+    },
+}
+
+
+@exercise("8.1")
+def check_counts(answer):
+    """Trainable parameters for three choices, and the moving statistics."""
+    if missing(answer):
+        return NOT_ATTEMPTED
+    parts = parts_of(answer, 4, stacked=True)
+    if parts is None:
+        return "give a list of four numbers: (a), (b), (c), (d)"
+    if all(map(missing, parts)):
+        return NOT_ATTEMPTED
+    for given, (name, right) in zip(parts, COUNTS.items(), strict=True):
+        if missing(given):
+            return f"{name} is still to do; what comes before it is right"
+        value = numbers(given)
+        if value is None or value.shape != ():
+            return f"{name} should be one number, not {given!r}"
+        if value != right:
+            hint = COUNT_HINTS[name].get(float(value), "add up the rows of the table that are trained, and the head")
+            return f"{name}: {hint}"
+    return None
+
+
+# --- 8.2 --------------------------------------------------------------------------------------------------------------
+@exercise("8.2")
+def check_split(split):
+    """Images that are known one by one, and a change that marks what it is given."""
+    rng = np.random.default_rng()
+    for each, copies in ((2, 1), (int(rng.integers(3, 5)), int(rng.integers(2, 4)))):
+        classes = int(rng.integers(3, 6))
+        y = rng.permutation(np.repeat(np.arange(classes), 12))
+        x = np.broadcast_to(np.arange(len(y), dtype=float)[:, None, None, None], (len(y), 4, 4, 1)).copy()
+        chosen = []
+        for _ in range(2):
+            answer = split(x.copy(), y.copy(), each, _marking(), copies)
+            if missing(answer):
+                return NOT_ATTEMPTED
+            parts = parts_of(answer, 4)
+            if parts is None or any(numbers(part) is None for part in parts):
+                return "return four arrays: x_few, y_few, x_rest, y_rest"
+            parts = [as_array(part) for part in parts]
+            if hint := _split_hint(parts, x, y, each, copies):
+                return hint
+            chosen.append(set(parts[0][: each * classes, 0, 0, 0]))
+        if chosen[0] == chosen[1]:
+            return "the same images are drawn at every call: draw them at random"
+    return None
+
+
+def _marking():
+    """A change that adds 1000 times the number of its call, so that the image can still be told."""
+    calls = []
+
+    def change(images):
+        calls.append(len(images))
+        return np.asarray(images) + 1000.0 * len(calls)
+
+    return change
+
+
+def _split_hint(parts, x, y, each, copies):
+    x_few, y_few, x_rest, y_rest = parts
+    classes = len(np.unique(y))
+    few = each * classes
+    if x_few.shape[1:] != x.shape[1:] or x_rest.shape[1:] != x.shape[1:]:
+        return "images keep their shape (h, w, 1)"
+    if (x_rest >= 1000).any():
+        return "test images are never changed: they stand for what the network will meet"
+    if len(x_few) == few and copies:
+        return "the changed copies are missing: they come after the images as they are"
+    if len(x_few) != few * (1 + copies) or len(y_few) != len(x_few):
+        return (
+            f"{each} of each of {classes} classes and {copies} copies: {few * (1 + copies)} images, with a label each"
+        )
+    mark, number = np.divmod(x_few[:, 0, 0, 0], 1000)
+    if (mark[:few] != 0).any():
+        return "the images as they are come first, then the changed copies"
+    number = number.astype(int)
+    mine = number[:few]
+    if len(set(mine)) != few:
+        return "an image was drawn twice: draw without replacement"
+    if not np.array_equal(y_few, y[number]):
+        return "a label does not belong to its image: choose images and labels with the same indices"
+    if not np.array_equal(np.bincount(y[mine], minlength=classes), np.full(classes, each)):
+        return f"there should be {each} of every class: draw from each class on its own"
+    if not np.array_equal(np.bincount(number, minlength=len(y))[mine], np.full(few, 1 + copies)):
+        return "each image should come once as it is, and once in every copy"
+    if len(set(mark[few:])) < copies:
+        return "change every copy anew: the same copy twice teaches nothing"
+    rest = x_rest[:, 0, 0, 0].astype(int)
+    if set(rest) & set(mine):
+        return "an image that you learn from is in the test, too"
+    if sorted(rest) != sorted(set(range(len(y))) - set(mine)):
+        return "the test holds all other images, once each"
+    if len(y_rest) != len(rest) or not np.array_equal(y_rest, y[rest]):
+        return "a label of the test does not belong to its image"
+    return None
+
+
+# --- 8.3 --------------------------------------------------------------------------------------------------------------
+HIGHEST_RATE = 3e-3  # for fine-tuning with Adam
+
+
+@exercise("8.3")
+def check_fine_tuner(fine_tuner):
+    """Two settings: what may be trained, the rate, and what moves in a few steps on random images."""
+    from coursekit.transfer import pretrained
+
+    rng = np.random.default_rng()
+    for blocks in rng.permutation([1, 3]).tolist():
+        classes = int(rng.integers(3, 9))
+        body, _ = pretrained("glyphs")
+        model = fine_tuner(body, blocks, classes)
+        if missing(model):
+            return NOT_ATTEMPTED
+        if not hasattr(model, "fit") or getattr(model, "optimizer", None) is None:
+            return "return a compiled Keras model"
+        if tuple(model.output_shape) != (None, classes):
+            return f"the outputs should have shape (None, {classes}), yours have {tuple(model.output_shape)}"
+        if hint := _moved_hint(body, model, blocks, classes, rng):
+            return hint
+    return None
+
+
+def _moved_hint(body, model, blocks, classes, rng):
+    rate = float(as_array(model.optimizer.learning_rate))
+    before = {w.path: as_array(w.value).copy() for w in body.weights}
+    head_before = [as_array(w.value).copy() for w in model.trainable_weights if w.path not in before]
+    for _ in range(3):
+        x = rng.random((16, 28, 28, 1)).astype("float32")
+        model.train_on_batch(x, rng.integers(0, classes, 16))
+    moved = {w.path for w in body.weights if not np.array_equal(before[w.path], as_array(w.value))}
+    expected = {f"block{i}_conv/kernel" for i in range(5 - blocks, 5)}
+    norms = {path for path in moved if "norm" in path}
+    below = {path for path in moved - norms if path not in expected}
+    if below and rate > HIGHEST_RATE:
+        return f"all layers unfrozen at a rate of {rate:g}: the source is forgotten; freeze below, and lower the rate"
+    if below:
+        return f"of {blocks} blocks to train, counted from the top, a block below has moved: {min(below)}"
+    if any("moving" in path for path in norms):
+        return "the moving statistics of a batch normalisation have changed: it works in training mode"
+    if norms:
+        return f"a batch normalisation has been trained: {min(norms)}"
+    if not expected <= moved:
+        return f"{min(expected - moved)} has not moved: the last {blocks} blocks are to be trained"
+    if not head_before:
+        return "the new head has nothing to train"
+    if rate > HIGHEST_RATE:
+        return f"a learning rate of {rate:g} is for learning from scratch: fine-tune with {HIGHEST_RATE:g} or less"
+    return None
+
+
+# --- 8.4 --------------------------------------------------------------------------------------------------------------
+@exercise("8.4")
+def check_match(match):
+    """Random features of two domains, one of them with a feature that never changes."""
+    rng = np.random.default_rng()
+    for d in (3, 5):
+        f = rng.normal(rng.normal(0, 3, d), rng.uniform(0.5, 4, d), size=(int(rng.integers(20, 30)), d))
+        g = rng.normal(rng.normal(0, 3, d), rng.uniform(0.5, 4, d), size=(int(rng.integers(31, 50)), d))
+        kept = f.copy(), g.copy()
+        got = match(f, g)
+        if missing(got):
+            return NOT_ATTEMPTED
+        got = numbers(got)
+        if got is None:
+            return "return an array of numbers"
+        if not (np.array_equal(f, kept[0]) and np.array_equal(g, kept[1])):
+            return "the arrays handed in have changed: make new ones"
+        if hint := _match_hint(got, f, g):
+            return hint
+    f = np.array([[1.0, 2.0], [1.0, 4.0]])
+    got = numbers(match(f, np.array([[5.0, 1.0], [7.0, 2.0]])))
+    if got is None or not np.isfinite(got).all():
+        return "a feature that is the same in all of f (a dead ReLU) must not become NaN or infinite"
+    return None
+
+
+def _match_hint(got, f, g):
+    standard = (f - f.mean(axis=0)) / f.std(axis=0)
+    near = lambda right: got.shape == right.shape and np.allclose(got, right, rtol=1e-3, atol=1e-3)
+    if near(standard * g.std(axis=0) + g.mean(axis=0)):
+        return None
+    wrong = {
+        "the deviations are still those of f": f - f.mean(axis=0) + g.mean(axis=0),
+        "the means are still those of f": standard * g.std(axis=0) + f.mean(axis=0),
+        "f is standardised; now give it the deviation and the mean of g": standard,
+        "the variance is not the deviation: take its root": standard * g.var(axis=0) + g.mean(axis=0),
+        "take mean and deviation of each feature, along the images": (f - f.mean()) / f.std() * g.std() + g.mean(),
+        "it is f that is to be made like g, not the other way round": (
+            (g - g.mean(axis=0)) / g.std(axis=0) * f.std(axis=0) + f.mean(axis=0)
+        ),
+    }
+    for hint, values in wrong.items():
+        if near(values):
+            return hint
+    if got.shape != f.shape:
+        return f"the result should have the shape of f, {f.shape}; yours has {got.shape}"
+    return "each column should have the mean and the deviation of g's, and doesn't"
+
+
+# --- 8.5 --------------------------------------------------------------------------------------------------------------
+CHOICES = ("D", "A", "C", "B")
+WHY = {
+    "(a)": "three images a class can train a head, and little else; the source is close",
+    "(b)": "there is no label to train with: what can be done with images alone?",
+    "(c)": "with many labels and a far source, the old features are a start at best: everything may move",
+    "(d)": "some labels and a close source: more than the head can be moved, a little",
+}
+
+
+@exercise("8.5")
+def check_choices(answer):
+    """Four situations, four ways."""
+    if missing(answer):
+        return NOT_ATTEMPTED
+    if isinstance(answer, str):
+        answer = list(answer)
+    if not isinstance(answer, (list, tuple)) or len(answer) != 4:
+        return 'give four letters, such as ["A", "B", "C", "D"]'
+    if all(map(missing, answer)):
+        return NOT_ATTEMPTED
+    for given, (name, why), right in zip(answer, WHY.items(), CHOICES, strict=True):
+        if missing(given):
+            return f"{name} is still to do; what comes before it is right"
+        if not isinstance(given, str) or given.strip().upper() not in set(CHOICES):
+            return f"{name} should be one of the letters A to D, not {given!r}"
+        if given.strip().upper() != right:
+            return f"{name}: {why}"
+    return None
+
+
+# --- 8.6 --------------------------------------------------------------------------------------------------------------
+WANTED = 0.55  # of the handwritten digits; as they are, the features of print give about 0.3
+
+
+@exercise("8.6")
+def check_name_them(name_them):
+    """Other printed digits and a random part of the handwritten ones; no label of theirs is handed out."""
+    from coursekit.datasets import load
+    from coursekit.datasets.glyphs import variants
+    from coursekit.transfer import pretrained
+
+    rng, best = np.random.default_rng(), 0.0
+    body, _ = pretrained("glyphs")
+    data = load("digits28")
+    for _ in range(3):  # an unlucky draw is drawn again
+        x_print, y_print = variants("0123456789", 60, seed=int(rng.integers(2**31)))
+        mine = rng.permutation(len(data.x_train))[:700]
+        f, g = (_features(body, x) for x in (x_print, data.x_train[mine]))
+        got = name_them(f.copy(), y_print.astype("int32"), g.copy())
+        if missing(got):
+            return NOT_ATTEMPTED
+        got = numbers(got)
+        if got is not None and got.shape == (len(g), 10):
+            return "return the class of each image, (m,), not the logits: take the argmax"
+        if got is None or got.shape != (len(g),):
+            return f"return one class for each row of g, shape ({len(g)},)"
+        best = max(best, float(np.mean(got == data.y_train[mine])))
+        if best >= WANTED:
+            return None
+    if best < 0.2:
+        return f"{best:.0%} are right, hardly more than by guessing: do images and labels still belong together?"
+    return (
+        f"{best:.0%} are right, and {WANTED:.0%} are wanted: adapt the features of print to those of handwriting first"
+    )
+
+
+def _features(body, x):
+    x = x[..., None] / np.float32(255)
+    return np.concatenate([as_array(body(x[i : i + 500], training=False)) for i in range(0, len(x), 500)])

@@ -1,0 +1,296 @@
+"""The checks of notebook 08: right answers pass, gaps are not attempted, each mistake gets its own hint."""
+
+import numpy as np
+import pytest
+
+from coursekit.exercises import NOT_ATTEMPTED, attempt
+from coursekit.exercises.ex08_transfer_learning import COUNTS
+
+TIMES = 30
+
+
+def outcomes(exercise, answer, times=TIMES):
+    return [attempt(exercise, answer) for _ in range(times)]
+
+
+# --- 8.1: counts ------------------------------------------------------------------------------------------------------
+RIGHT = list(COUNTS.values())
+
+
+def instead(place, wrong):
+    return [*RIGHT[:place], wrong, *RIGHT[place + 1 :]]
+
+
+def test_right_counts_pass_in_any_form():
+    for form in (list, tuple, np.array, lambda numbers: [np.float32(number) for number in numbers]):
+        assert attempt("8.1", form(RIGHT)) is None
+
+
+def test_the_counts_are_those_of_keras():
+    keras = pytest.importorskip("keras")
+    from coursekit.transfer import backbone
+
+    body = backbone()
+    model = keras.Sequential([body, keras.layers.Dense(10)])
+    model.build((None, 28, 28, 1))
+    trained = lambda: sum(w.shape.num_elements() if hasattr(w.shape, "num_elements") else int(np.prod(w.shape)) for w in model.trainable_weights)  # fmt: skip  # noqa: E501
+    whole = trained()
+    for layer in body.layers:
+        layer.trainable = layer.name in ("block4_conv", "block4_norm")
+    top = trained()
+    body.trainable = False
+    assert [trained(), top, whole] == RIGHT[:3]
+    moving = [w for w in body.weights if "moving" in w.path]
+    assert sum(int(np.prod(w.shape)) for w in moving) == RIGHT[3]
+
+
+@pytest.mark.parametrize("answer", [..., None, [..., ..., ..., ...]])
+def test_a_gap_is_not_attempted(answer):
+    assert attempt("8.1", answer) is NOT_ATTEMPTED
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (instead(0, 2560), "(a): the head has biases"),
+        (instead(0, 19018), "(a): that would be the head for 74"),
+        (instead(1, RIGHT[1] - 128), "(b): the scale and the shift"),
+        (instead(1, RIGHT[1] - RIGHT[0]), "(b): the head is trained"),
+        (instead(2, RIGHT[2] + 320), "(c): the moving statistics"),
+        (instead(2, 1), "(c): add up the rows"),
+        (instead(3, 640), "(d): scale and shift are changed"),
+        (instead(3, 160), "(d): each channel keeps two"),
+        (instead(3, ...), "(d) is still to do"),
+        (instead(3, "some"), "(d) should be one number"),
+        (RIGHT[:3], "give a list of four numbers"),
+    ],
+)
+def test_wrong_counts_get_their_own_hint(answer, hint):
+    assert hint in attempt("8.1", answer)
+
+
+# --- 8.2: the split ---------------------------------------------------------------------------------------------------
+def splitter(*, pick=None, test=lambda x, change: x, changed=None, tail=lambda mine, rest: rest):
+    """A split with something done wrong."""
+
+    def split(x, y, each, change, copies):
+        order = np.random.permutation(len(y))
+        mine = np.concatenate([order[y[order] == k][:each] for k in np.unique(y)])
+        if pick:
+            mine = pick(order, y, each, mine)
+        rest = tail(mine, np.setdiff1d(order, mine))
+        make = changed or (lambda x, copies: [change(x) for _ in range(copies)])
+        return np.concatenate([x[mine], *make(x[mine], copies)]), np.tile(y[mine], copies + 1), test(x[rest], change), y[rest]  # fmt: skip  # noqa: E501
+
+    return split
+
+
+def same_copy(x, y, each, change, copies):
+    parts = splitter()(x, y, each, change, 1)
+    few = len(parts[0]) // 2
+    twice = [parts[0][few:]] * copies
+    return np.concatenate([parts[0][:few], *twice]), np.tile(parts[1][:few], copies + 1), *parts[2:]
+
+
+def labels_in_order(x, y, each, change, copies):
+    x_few, y_few, *rest = splitter()(x, y, each, change, copies)
+    return x_few, np.roll(y_few, 1), *rest
+
+
+def two_only(x, y, each, change, copies):
+    return splitter()(x, y, 2, change, copies)
+
+
+def test_split_passes():
+    assert outcomes("8.2", splitter()) == [None] * TIMES
+
+
+def test_split_not_written_is_not_attempted():
+    assert attempt("8.2", lambda x, y, each, change, copies: None) is NOT_ATTEMPTED
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (splitter(test=lambda x, change: change(x)), "test images are never changed"),
+        (splitter(tail=lambda mine, rest: np.concatenate([rest, mine])), "an image that you learn from"),
+        (splitter(tail=lambda mine, rest: rest[1:]), "the test holds all other images"),
+        (splitter(changed=lambda x, copies: []), "the changed copies are missing"),
+        (splitter(pick=lambda order, y, each, mine: np.flatnonzero(y < 99)[: len(mine)]), "of every class"),
+        (splitter(pick=lambda order, y, each, mine: np.repeat(mine[::each], each)), "drawn twice"),
+        (
+            splitter(pick=lambda order, y, each, mine: np.concatenate([np.flatnonzero(y == k)[:each] for k in set(y)])),
+            "at random",
+        ),
+        (same_copy, "change every copy anew"),
+        (labels_in_order, "a label does not belong"),
+        (two_only, "images, with a label each"),
+        (lambda x, y, each, change, copies: x, "return four arrays"),
+    ],
+)
+def test_wrong_splits_get_their_own_hint(answer, hint):
+    said = outcomes("8.2", answer, 3)
+    assert all(hint in one for one in said), said
+
+
+# --- 8.3: fine-tuning -------------------------------------------------------------------------------------------------
+def tuner(*, rate=1e-3, trainable=lambda layer, top: layer.name in top, shift=0):
+    def fine_tuner(body, blocks, classes):
+        import keras
+
+        top = [f"block{i}_conv" for i in range(5 - blocks - shift, 5)]
+        for layer in body.layers:
+            layer.trainable = trainable(layer, top)
+        model = keras.Sequential([body, keras.layers.Dense(classes)])
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(optimizer=keras.optimizers.Adam(rate), loss=loss, jit_compile=False)
+        return model
+
+    return fine_tuner
+
+
+def recipe(body, blocks, classes):
+    """The copied recipe: training=False in the call, which fit overrides."""
+    import keras
+
+    for layer in body.layers:
+        layer.trainable = layer.name[:6] in [f"block{i}" for i in range(5 - blocks, 5)]
+    image = keras.Input((28, 28, 1))
+    model = keras.Model(image, keras.layers.Dense(classes)(body(image, training=False)))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss, jit_compile=False)
+    return model
+
+
+def test_fine_tuner_passes():
+    assert outcomes("8.3", tuner(), 4) == [None] * 4  # deterministic but for the random images
+
+
+def test_fine_tuner_not_written_is_not_attempted():
+    assert attempt("8.3", lambda body, blocks, classes: None) is NOT_ATTEMPTED
+
+
+def one_block_only(body, blocks, classes):
+    return tuner()(body, 1, classes)
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (tuner(rate=1e-2, trainable=lambda layer, top: True), "all layers unfrozen at a rate"),
+        (
+            tuner(trainable=lambda layer, top: layer.name in top or "norm" in layer.name),
+            "a block below has moved|moving",
+        ),
+        (recipe, "moving statistics"),
+        (tuner(shift=1), "a block below has moved"),
+        (tuner(rate=1e-2), "a learning rate of 0.01"),
+        (tuner(trainable=lambda layer, top: False), "has not moved"),
+        (one_block_only, "has not moved"),
+        (lambda body, blocks, classes: tuner()(body, blocks, classes + 1), "the outputs should have shape"),
+        (lambda body, blocks, classes: body, "return a compiled Keras model"),
+    ],
+)
+def test_wrong_fine_tuners_get_their_own_hint(answer, hint):
+    said = attempt("8.3", answer)
+    assert any(part in said for part in hint.split("|")), said
+
+
+# --- 8.4: matched statistics ------------------------------------------------------------------------------------------
+def matched(f, g):
+    return (f - f.mean(axis=0)) / (f.std(axis=0) + 1e-6) * g.std(axis=0) + g.mean(axis=0)
+
+
+def in_place(f, g):
+    f -= f.mean(axis=0)
+    return f / (f.std(axis=0) + 1e-6) * g.std(axis=0) + g.mean(axis=0)
+
+
+def test_match_passes():
+    from coursekit.transfer import match_statistics
+
+    assert outcomes("8.4", matched) == [None] * TIMES
+    assert outcomes("8.4", match_statistics) == [None] * TIMES
+    assert attempt("8.4", lambda f, g: matched(f, g).tolist()) is None
+
+
+def test_match_not_written_is_not_attempted():
+    assert attempt("8.4", lambda f, g: ...) is NOT_ATTEMPTED
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (lambda f, g: f - f.mean(axis=0) + g.mean(axis=0), "deviations are still those of f"),
+        (lambda f, g: (f - f.mean(axis=0)) / f.std(axis=0) * g.std(axis=0) + f.mean(axis=0), "means are still"),
+        (lambda f, g: (f - f.mean(axis=0)) / f.std(axis=0), "f is standardised"),
+        (lambda f, g: matched(g, f), "not the other way round"),
+        (lambda f, g: (f - f.mean()) / f.std() * g.std() + g.mean(), "of each feature"),
+        (lambda f, g: (f - f.mean(axis=0)) / f.std(axis=0) * g.std(axis=0) + g.mean(axis=0), "dead ReLU"),
+        (lambda f, g: (f - f.mean(axis=0)) / f.std(axis=0) * g.var(axis=0) + g.mean(axis=0), "the variance is not"),
+        (in_place, "the arrays handed in have changed"),
+        (lambda f, g: f[:2], "the shape of f"),
+        (lambda f, g: f, "and doesn't"),
+        (lambda f, g: "f", "return an array of numbers"),
+    ],
+)
+def test_wrong_matches_get_their_own_hint(answer, hint):
+    with np.errstate(all="ignore"):
+        assert all(hint in one for one in outcomes("8.4", answer, 3))
+
+
+# --- 8.5: choices -----------------------------------------------------------------------------------------------------
+def test_choices():
+    assert attempt("8.5", ["D", "A", "C", "B"]) is None and attempt("8.5", "dacb") is None
+    assert attempt("8.5", [...] * 4) is NOT_ATTEMPTED and attempt("8.5", ...) is NOT_ATTEMPTED
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        ("CACB", "(a): three images"),
+        ("DDCB", "(b): there is no label"),
+        ("DABC", "(c): with many labels"),
+        ("DACD", "(d): some labels"),
+        (["D", ..., "C", "B"], "(b) is still to do"),
+        (["D", 2, "C", "B"], "(b) should be one of"),
+        ("DAC", "give four letters"),
+    ],
+)
+def test_wrong_choices_get_their_own_hint(answer, hint):
+    assert hint in attempt("8.5", answer)
+
+
+# --- 8.6: no labels ---------------------------------------------------------------------------------------------------
+def by_head(f, y, g):
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=0.01, max_iter=300).fit(f, y).predict(g)
+
+
+def with_coral(f, y, g):
+    from coursekit.transfer import coral
+
+    return by_head(coral(f, g), y, g)
+
+
+@pytest.mark.parametrize("times", [3])
+def test_names_without_labels_pass(times):
+    assert outcomes("8.6", with_coral, times) == [None] * times
+
+
+def test_names_not_written_are_not_attempted():
+    assert attempt("8.6", lambda f, y, g: None) is NOT_ATTEMPTED
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (by_head, "adapt the features of print"),
+        (lambda f, y, g: np.full(len(g), 3), "hardly more than by guessing"),
+        (lambda f, y, g: np.eye(10)[np.zeros(len(g), int)], "take the argmax"),
+        (lambda f, y, g: by_head(f, y, f), "return one class for each row of g"),
+    ],
+)
+def test_wrong_names_get_their_own_hint(answer, hint):
+    assert hint in attempt("8.6", answer)
