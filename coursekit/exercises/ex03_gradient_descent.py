@@ -3,26 +3,7 @@
 import numpy as np
 
 from coursekit.exercises import NOT_ATTEMPTED, exercise
-from coursekit.exercises.reading import close, missing, numbers, parts_of
-
-
-def _numbers(answer, names, hints, right, shape_hint, otherwise):
-    """Compare a list of numbers with the right ones; `hints` maps (place, wrong number) to a hint."""
-    given = parts_of(answer, len(right), stacked=True)
-    if given is None:
-        return shape_hint
-    if all(map(missing, given)):
-        return NOT_ATTEMPTED
-    for i, (one, true) in enumerate(zip(given, right, strict=True)):
-        if missing(one):
-            return f"{names[i]} is still to do" + ("; what stands before it is right" if i else "")
-        number = numbers(one)
-        if number is None or number.shape != () or not np.isfinite(number):
-            return f"{names[i]} should be a plain number, not {repr(one)[:40]}"
-        if not np.isclose(number, true, rtol=1e-3, atol=1e-4):
-            known = (hint for (place, wrong), hint in hints.items() if place == i and np.isclose(number, wrong))
-            return f"{names[i]}: {next(known, otherwise)}"
-    return None
+from coursekit.exercises.reading import close, compare_numbers, missing, numbers, parts_of
 
 
 def _arrays(got, count, what, stacked=True):
@@ -58,16 +39,17 @@ def _diverged(what):
 
 
 # --- 3.1 --------------------------------------------------------------------------------------------------------------
-_SLOPES = ("dL/dW2", "dL/db2", "dL/dW1", "dL/db1")
 _SIGN = "the sign: dL/dy is 2(y − t), and y is smaller than t here"
 _TWO = "a factor 2 is missing: the derivative of (y − t)² is 2(y − t)"
 _SQUARE = "a factor 2 is missing on the way through f: the derivative of z² is 2z"
 _SLOPE_HINTS = {
-    (0, 4): _SIGN, (0, -2): _TWO, (0, -8): "W2 is multiplied by h, so dL/dW2 is dL/dy times h; you took another factor",
-    (1, 4): _SIGN, (1, -2): _TWO, (1, -8): "y grows by 1 when b2 does: dL/db2 is dL/dy itself",
-    (2, 32): _SIGN, (2, -16): "W1 is multiplied by x = 2, or the 2 of 2z is missing: go through the chain again",
-    (2, -8): "a link is missing: from h back to z comes 2z, from z back to W1 comes x",
-    (3, 16): _SIGN, (3, -8): _SQUARE, (3, -32): "z grows by 1 when b1 does; x belongs to W1 only",
+    "dL/dW2": {4: _SIGN, -2: _TWO, -8: "W2 is multiplied by h, so dL/dW2 is dL/dy times h; you took another factor"},
+    "dL/db2": {4: _SIGN, -2: _TWO, -8: "y grows by 1 when b2 does: dL/db2 is dL/dy itself"},
+    "dL/dW1": {
+        32: _SIGN, -16: "W1 is multiplied by x = 2, or the 2 of 2z is missing: go through the chain again",
+        -8: "a link is missing: from h back to z comes 2z, from z back to W1 comes x",
+    },
+    "dL/db1": {16: _SIGN, -8: _SQUARE, -32: "z grows by 1 when b1 does; x belongs to W1 only"},
 }  # fmt: skip
 
 
@@ -78,10 +60,9 @@ def check_slopes(answer):
     z = w1 * x + b1
     on_y = 2 * (w2 * z**2 + b2 - target)
     on_z = on_y * w2 * 2 * z
-    right = (on_y * z**2, on_y, on_z * x, on_z)
-    shape_hint = "give a list of four numbers: dL/dW2, dL/db2, dL/dW1, dL/db1"
+    right = {"dL/dW2": on_y * z**2, "dL/db2": on_y, "dL/dW1": on_z * x, "dL/db1": on_z}
     otherwise = "not yet; write down every step, from the loss back"
-    return _numbers(answer, _SLOPES, _SLOPE_HINTS, right, shape_hint, otherwise)
+    return compare_numbers(answer, right, _SLOPE_HINTS, otherwise, rtol=1e-3, atol=1e-4)
 
 
 # --- 3.2 --------------------------------------------------------------------------------------------------------------
@@ -141,13 +122,18 @@ def _divide_hint(on_a, on_b, a, b, slope):
 
 
 # --- 3.3 --------------------------------------------------------------------------------------------------------------
-_RATES = ("θ after one step", "the rate that lands on the minimum", "the limit")
+_RATES = {"θ after one step": 0.2, "the rate that lands on the minimum": 0.125, "the limit": 0.25}
 _CURVATURE = "the curvature is the second derivative of 4θ², and that is not 4"
 _RATE_HINTS = {
-    (0, 0.6): _CURVATURE, (0, 0.8): "that is the length of the step; where does it lead, from 1?",
-    (0, 1.8): "that goes uphill: a step goes against the slope",
-    (1, 0.25): _CURVATURE, (2, 0.5): _CURVATURE,
-    (2, 0.125): "at that rate the first step lands on the minimum; a step may be longer than that and still come lower",
+    "θ after one step": {
+        0.6: _CURVATURE, 0.8: "that is the length of the step; where does it lead, from 1?",
+        1.8: "that goes uphill: a step goes against the slope",
+    },
+    "the rate that lands on the minimum": {0.25: _CURVATURE},
+    "the limit": {
+        0.5: _CURVATURE,
+        0.125: "at that rate the first step lands on the minimum; a step may be longer than that and still come lower",
+    },
 }  # fmt: skip
 
 
@@ -155,7 +141,7 @@ _RATE_HINTS = {
 def check_rates(answer):
     """Three numbers about 4θ²."""
     otherwise = "not yet; write down the slope of 4θ², and what one step makes of θ"
-    return _numbers(answer, _RATES, _RATE_HINTS, (0.2, 0.125, 0.25), "give a list of three numbers", otherwise)
+    return compare_numbers(answer, _RATES, _RATE_HINTS, otherwise, rtol=1e-3, atol=1e-4)
 
 
 # --- 3.4 --------------------------------------------------------------------------------------------------------------
@@ -366,16 +352,23 @@ def _few_digits(values):
 
 
 # --- 3.7 --------------------------------------------------------------------------------------------------------------
-_LOSSES = ("the squared error's", "the absolute error's", "the cross-entropy's")
+_CONSTANTS = {"the squared error's": 0.25, "the absolute error's": 0.0, "the cross-entropy's": 0.25}
+_MIDDLE = "the middle of 0 and 1, but three of the four targets are 0"
 _CONSTANT_HINTS = {
-    (0, 0): "0 is right three times, but how much does the square of the fourth error cost?",
-    (0, 0.5): "the middle of 0 and 1, but three of the four targets are 0",
-    (1, 0.25): "that is the mean; the absolute error is smallest at another middle of the targets",
-    (1, 0.5): "the middle of 0 and 1, but three of the four targets are 0",
-    (2, 0): "then the fourth target had probability 0, and minus the logarithm of 0 is infinite",
-    (2, 1): "then the first three targets had probability 0, and minus the logarithm of 0 is infinite",
-    (2, 0.5): "a fair coin; under which coin are three zeros and a one most probable?",
-    (2, 0.75): "that is the probability of a 0; the prediction is that of a 1",
+    "the squared error's": {
+        0: "0 is right three times, but how much does the square of the fourth error cost?",
+        0.5: _MIDDLE,
+    },
+    "the absolute error's": {
+        0.25: "that is the mean; the absolute error is smallest at another middle of the targets",
+        0.5: _MIDDLE,
+    },
+    "the cross-entropy's": {
+        0: "then the fourth target had probability 0, and minus the logarithm of 0 is infinite",
+        1: "then the first three targets had probability 0, and minus the logarithm of 0 is infinite",
+        0.5: "a fair coin; under which coin are three zeros and a one most probable?",
+        0.75: "that is the probability of a 0; the prediction is that of a 1",
+    },
 }
 
 
@@ -383,7 +376,7 @@ _CONSTANT_HINTS = {
 def check_constants(answer):
     """Mean, median and share of ones of 0, 0, 0, 1."""
     otherwise = "not yet; write down the loss of a number c, one term for each of the four targets"
-    return _numbers(answer, _LOSSES, _CONSTANT_HINTS, (0.25, 0.0, 0.25), "give a list of three numbers", otherwise)
+    return compare_numbers(answer, _CONSTANTS, _CONSTANT_HINTS, otherwise, rtol=1e-3, atol=1e-4)
 
 
 # --- 3.8 --------------------------------------------------------------------------------------------------------------

@@ -5,17 +5,16 @@ import warnings
 import numpy as np
 
 from coursekit.exercises import NOT_ATTEMPTED, as_array, exercise
-
-
-def _missing(answer):
-    return answer is None or answer is ...
+from coursekit.exercises.reading import compare_numbers, missing, numbers, parts_of
 
 
 def _two(got, what):
-    """The two parts of an answer, or a hint."""
-    if not isinstance(got, (tuple, list)) or len(got) != 2:
-        return None, f"return two things: {what}"
-    return [as_array(part).astype(float) for part in got], None
+    """The two parts of an answer as arrays of numbers, or a hint."""
+    parts = parts_of(got, 2, stacked=True)
+    arrays = [numbers(part) for part in parts or ()]
+    if parts is None or any(array is None for array in arrays):
+        return None, f"return two things, both numbers: {what}"
+    return arrays, None
 
 
 # --- 5.1 --------------------------------------------------------------------------------------------------------------
@@ -28,7 +27,7 @@ def check_bias_and_variance(bias_and_variance):
         spread = rng.uniform(0.5, 3, size=m)
         fitted = truth + rng.normal(size=m) + spread * rng.normal(size=(worlds, m))
         got = bias_and_variance(fitted.copy(), truth.copy())
-        if _missing(got):
+        if missing(got):
             return NOT_ATTEMPTED
         parts, hint = _two(got, "the squared bias and the variance")
         if hint := hint or _parts_hint(*parts, fitted, truth):
@@ -64,41 +63,39 @@ def _parts_hint(bias, variance, fitted, truth):
 
 
 # --- 5.2 --------------------------------------------------------------------------------------------------------------
-_ON_PAPER = [7, 25, 5, 0.36, 1]
-_SLIPS = {  # number of the question, wrong answer: hint
-    (1, -1): "the taxicab norm adds absolute values",
-    (1, 5): "that is the length as the crow flies; the taxicab drives along the streets",
-    (2, 5): "that is the length; the question asks for its square",
-    (2, 7): "that is the L1 norm",
-    (2, -7): "a square is never negative",
-    (3, 10): "a step is the learning rate times λ: 0.2",
-    (4, 0.6): "one step is right; two are asked for",
-    (4, 0.64): "the derivative of w² is 2w, so a step takes away 2 · 0.1 · 2 of the weight",
-    (4, 0.2): "an L2 step takes a share of what is left, not always the same amount",
-    (5, 3): "that is the minimum of the loss alone",
-    (5, -1): "4 is not the threshold: the derivative of the square is 2(w - 3)",
-    (5, 0): "for w > 0 set the derivative 2(w - 3) + 4 to zero",
-    (5, 0.6): "that is what an L2 penalty of 4w² would give",
+_ON_PAPER = {"number 1": 7, "number 2": 25, "number 3": 5, "number 4": 0.36, "number 5": 1}
+_SLIPS = {
+    "number 1": {
+        -1: "the taxicab norm adds absolute values",
+        5: "that is the length as the crow flies; the taxicab drives along the streets",
+    },
+    "number 2": {
+        5: "that is the length; the question asks for its square",
+        7: "that is the L1 norm",
+        -7: "a square is never negative",
+    },
+    "number 3": {
+        10: "a step is the learning rate times λ: 0.2",
+    },
+    "number 4": {
+        0.6: "one step is right; two are asked for",
+        0.64: "the derivative of w² is 2w, so a step takes away 2 · 0.1 · 2 of the weight",
+        0.2: "an L2 step takes a share of what is left, not always the same amount",
+    },
+    "number 5": {
+        3: "that is the minimum of the loss alone",
+        -1: "4 is not the threshold: the derivative of the square is 2(w - 3)",
+        0: "for w > 0 set the derivative 2(w - 3) + 4 to zero",
+        0.6: "that is what an L2 penalty of 4w² would give",
+    },
 }
 
 
 @exercise("5.2")
 def check_on_paper(answer):
     """Five numbers."""
-    if not isinstance(answer, (list, tuple)) or len(answer) != len(_ON_PAPER):
-        return f"give a list of {len(_ON_PAPER)} numbers"
-    if all(map(_missing, answer)):
-        return NOT_ATTEMPTED
-    for number, (given, right) in enumerate(zip(answer, _ON_PAPER, strict=True), start=1):
-        if _missing(given):
-            return f"number {number} is still to do; the ones before it are right"
-        value = as_array(given)
-        if value.shape != () or value.dtype.kind not in "iuf":
-            return f"number {number} should be one number"
-        slip = next((h for (q, v), h in _SLIPS.items() if q == number and np.isclose(value, v, atol=1e-3)), None)
-        if not np.isclose(value, right, atol=1e-3):
-            return f"number {number}: {slip or 'not yet; go through section 5 with the numbers of the question'}"
-    return None
+    otherwise = "not yet; go through section 5 with the numbers of the question"
+    return compare_numbers(answer, _ON_PAPER, _SLIPS, otherwise, atol=1e-3)
 
 
 # --- 5.3 --------------------------------------------------------------------------------------------------------------
@@ -116,7 +113,7 @@ def check_ridge_test_error(ridge_test_error):
         l2 = rng.uniform(0.3, 0.6)
         given = [x.copy(), y.copy(), x_new.copy(), y_new.copy()]
         got = ridge_test_error(*given, l2)
-        if _missing(got):
+        if missing(got):
             return NOT_ATTEMPTED
         got = as_array(got).astype(float)
         if got.shape:
@@ -191,7 +188,7 @@ def check_proximal_step(proximal_step):
         w[2:4] = np.array([far, -far]) + rate * gradient[2:4]  # and these two don't
         given = w.copy(), gradient.copy()
         got = proximal_step(*given, rate, l1, l2)
-        if _missing(got):
+        if missing(got):
             return NOT_ATTEMPTED
         got = as_array(got).astype(float)
         if got.shape != w.shape:
@@ -244,7 +241,7 @@ def check_to_scikit_learn(to_scikit_learn):
     for mix in (rng.uniform(0.15, 0.4), rng.uniform(0.6, 0.85), 0.0, 1.0):
         lam = rng.uniform(0.2, 5)
         got = to_scikit_learn(lam, mix)
-        if _missing(got):
+        if missing(got):
             return NOT_ATTEMPTED
         parts, hint = _two(got, "alpha and l1_ratio")
         if hint := hint or _translation_hint(*parts, lam, mix):
@@ -292,10 +289,10 @@ def check_choices(answer):
     """Four words."""
     if not isinstance(answer, (list, tuple)) or len(answer) != len(_CHOICES):
         return 'give a list of four, each "none", "L1", "L2" or "elastic net"'
-    if all(map(_missing, answer)):
+    if all(map(missing, answer)):
         return NOT_ATTEMPTED
     for number, (given, right, why) in enumerate(zip(answer, _CHOICES, _WHY, strict=True), start=1):
-        if _missing(given):
+        if missing(given):
             return f"number {number} is still to do; the ones before it are right"
         name = str(given).strip().lower().replace("_", " ")
         if name not in [choice.lower() for choice in _CHOICES]:
@@ -327,7 +324,7 @@ def _trial(sparse_model, rng):
     for _ in range(SETS):
         (x, y), (x_new, y_new) = _few_of_many(rng)
         got = sparse_model(x.copy(), y.copy())
-        if _missing(got):
+        if missing(got):
             return NOT_ATTEMPTED, False
         parts, hint = _two(got, "the weights and the bias")
         if hint:

@@ -8,10 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from coursekit.exercises import NOT_ATTEMPTED, as_array, exercise
-
-
-def _missing(answer):
-    return answer is None or answer is ...
+from coursekit.exercises.reading import compare_numbers, missing
 
 
 def _array(value):
@@ -48,20 +45,9 @@ _COUNTS = {
 @exercise("6.1")
 def check_counts(answer):
     """Three numbers of parameters."""
-    if not isinstance(answer, list | tuple | np.ndarray) or len(answer) != 3:
-        return "give a list of three numbers: (a), (b), (c)"
-    if all(map(_missing, answer)):
-        return NOT_ATTEMPTED
-    for given, (name, (right, hints)) in zip(answer, _COUNTS.items(), strict=True):
-        if _missing(given):
-            return f"{name} is still to do; what comes before it is right"
-        if isinstance(given, bool) or not isinstance(given, int | float | np.number):
-            return f"{name} should be a number, not {given!r}"
-        if given != right:
-            return (
-                f"{name}: {hints.get(int(given), 'a dense layer has inputs · units weights, and a bias for each unit')}"
-            )
-    return None
+    right = {name: number for name, (number, _) in _COUNTS.items()}
+    hints = {name: known for name, (_, known) in _COUNTS.items()}
+    return compare_numbers(answer, right, hints, "a dense layer has inputs · units weights, and a bias for each unit")
 
 
 # --- 6.2 --------------------------------------------------------------------------------------------------------------
@@ -74,7 +60,7 @@ def check_siamese(siamese):
     for _ in range(2):
         features, units, n = int(rng.integers(3, 8)), int(rng.integers(2, 6)), int(rng.integers(4, 9))
         model = siamese(features, units)
-        if _missing(model):
+        if missing(model):
             return NOT_ATTEMPTED
         if not isinstance(model, keras.Model):
             return f"return a keras.Model, not {type(model).__name__}"
@@ -131,7 +117,7 @@ def check_standardise(Standardise):
         x = rng.normal(size=(int(rng.integers(8, 12)), features)).astype("float32") * 4
         layer = Standardise(kind(mean), kind(deviation), name="scaler")
         got = layer(x)
-        if _missing(got) or got is x:
+        if missing(got) or got is x:
             return NOT_ATTEMPTED
         if hint := _scaled_hint(_array(got), x, mean, deviation, "the output"):
             return hint
@@ -198,7 +184,7 @@ def check_worst_error(WorstError):
         for y_true, y_pred in batches:
             metric.update_state(y_true, y_pred)
         got = metric.result()
-        if _missing(got):
+        if missing(got):
             return NOT_ATTEMPTED
         if hint := _worst_hint(np.asarray(_array(got)), batches):
             return hint
@@ -300,12 +286,12 @@ def check_doorkeeper(doorkeeper):
         for what, (layers, compiled, right) in files.items():
             got = doorkeeper(str(_model_file(folder, layers, compiled)))
             if hint := _door_hint(got, right, what):
-                return NOT_ATTEMPTED if _missing(got) else hint
+                return NOT_ATTEMPTED if missing(got) else hint
     return None
 
 
 def _door_hint(got, right, what):
-    if _missing(got):
+    if missing(got):
         return "not attempted"
     if not isinstance(got, set | frozenset | list | tuple):
         return f"return a set of class names, not {type(got).__name__}"
@@ -332,7 +318,7 @@ def check_tiny(tiny):
     for _ in range(3):
         inputs, labels, new, truth = _patients()
         model = tiny(inputs, labels)
-        if _missing(model):
+        if missing(model):
             return NOT_ATTEMPTED
         if not isinstance(model, keras.Model):
             return f"return a keras.Model, not {type(model).__name__}"

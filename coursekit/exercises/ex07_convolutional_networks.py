@@ -3,29 +3,9 @@
 import numpy as np
 
 from coursekit.exercises import NOT_ATTEMPTED, as_array, exercise
-from coursekit.exercises.reading import close, missing, numbers, parts_of
+from coursekit.exercises.reading import close, compare_numbers, missing, numbers, parts_of
 from coursekit.layers.convolution import convolve
 from coursekit.vision import intersection_over_union
-
-
-def _four_numbers(answer, right, hints, otherwise):
-    """None, NOT_ATTEMPTED or a hint for four numbers called (a) to (d). hints: {name: {wrong number: hint}}."""
-    if missing(answer):
-        return NOT_ATTEMPTED
-    parts = parts_of(answer, 4, stacked=True)
-    if parts is None:
-        return "give a list of four numbers: (a), (b), (c), (d)"
-    if all(map(missing, parts)):
-        return NOT_ATTEMPTED
-    for given, (name, wanted) in zip(parts, right.items(), strict=True):
-        if missing(given):
-            return f"{name} is still to do; what comes before it is right"
-        value = numbers(given)
-        if value is None or value.shape != ():
-            return f"{name} should be one number, not {given!r}"
-        if value != wanted:
-            return f"{name}: {hints[name].get(float(value), otherwise[name])}"
-    return None
 
 
 # --- 7.1 --------------------------------------------------------------------------------------------------------------
@@ -33,7 +13,7 @@ def _four_numbers(answer, right, hints, otherwise):
 def check_sizes(answer):
     """Rows, columns, parameters and receptive field of three layers."""
     rule = "the rule for sizes stands above, for valid and for same; Conv2D is valid where nothing is said"
-    return _four_numbers(
+    return compare_numbers(
         answer,
         {"(a)": 10, "(b)": 14, "(c)": 5856, "(d)": 15},
         {
@@ -264,7 +244,7 @@ def _state_hint(state, x, before, right, training, momentum):
 @exercise("7.5")
 def check_sizes_back(answer):
     """Sizes, parameters and overlaps of two transposed convolutions."""
-    return _four_numbers(
+    return compare_numbers(
         answer,
         {"(a)": 14, "(b)": 42, "(c)": 8208, "(d)": 4},
         {

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from coursekit.exercises import as_array
+from coursekit.exercises import NOT_ATTEMPTED, as_array
+
+_WORDS = {2: "two", 3: "three", 4: "four", 5: "five"}
 
 
 def missing(answer):
@@ -46,3 +48,28 @@ def close(got, right):
     """
     scale = max(1.0, np.abs(right).max(initial=0.0))
     return np.allclose(got, right, rtol=1e-5, atol=1e-5 * scale)
+
+
+def compare_numbers(answer, right, hints, otherwise, rtol=0.0, atol=0.0):
+    """None, NOT_ATTEMPTED or a hint for a list of numbers; of several that are wrong, the first is spoken of.
+
+    right: {name: number}, in the order of the answer; hints: {name: {wrong number: hint}}; otherwise: a hint for all
+    other wrong numbers, or {name: hint}; rtol, atol: how far from right is right, as in np.isclose.
+    """
+    if missing(answer):
+        return NOT_ATTEMPTED
+    parts = parts_of(answer, len(right), stacked=True)
+    if parts is None:
+        return f"give a list of {_WORDS.get(len(right), len(right))} numbers: {', '.join(right)}"
+    if all(map(missing, parts)):
+        return NOT_ATTEMPTED
+    for place, (given, (name, wanted)) in enumerate(zip(parts, right.items(), strict=True)):
+        if missing(given):
+            return f"{name} is still to do" + ("; what stands before it is right" if place else "")
+        number = numbers(given)
+        if number is None or number.shape != () or not np.isfinite(number):
+            return f"{name} should be a plain number, not {repr(given)[:40]}"
+        if not np.isclose(number, wanted, rtol=rtol, atol=atol):
+            known = (hint for wrong, hint in hints.get(name, {}).items() if np.isclose(number, wrong, rtol, atol))
+            return f"{name}: {next(known, otherwise if isinstance(otherwise, str) else otherwise[name])}"
+    return None

@@ -71,7 +71,7 @@ def test_a_gap_is_not_attempted(exercise, answer):
         ("6.1", [293, 629, 10], "(c): a dense layer has inputs · units"),
         ("6.1", [293, 629, 1464], "(c): the layer that gives the 5 outputs"),
         ("6.1", [293, 629, ...], "(c) is still to do"),
-        ("6.1", [293, 629, "many"], "(c) should be a number"),
+        ("6.1", [293, 629, "many"], "(c) should be a plain number"),
         ("6.1", 293, "give a list of three numbers"),
         ("6.5", 8, "not every call traces"),
         ("6.5", 7, "the number 2.0 comes twice"),

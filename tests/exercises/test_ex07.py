@@ -66,7 +66,7 @@ def instead(numbers, place, wrong):
         ("7.1", instead(SIZES, 3, 9), "(d): the pooling adds to the field"),
         ("7.1", instead(SIZES, 3, 13), "(d): the pooling, too"),
         ("7.1", instead(SIZES, 3, ...), "(d) is still to do"),
-        ("7.1", instead(SIZES, 3, "many"), "(d) should be one number"),
+        ("7.1", instead(SIZES, 3, "many"), "(d) should be a plain number"),
         ("7.1", 10, "give a list of four numbers"),
         ("7.5", instead(BACK, 0, 16), "(a): that would be"),
         ("7.5", instead(BACK, 1, 21), "(b): the input of the second"),

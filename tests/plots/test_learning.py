@@ -2,24 +2,12 @@
 
 import itertools
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from coursekit import plots
 
 pytestmark = pytest.mark.usefixtures("no_figures_left")
-
-
-@pytest.fixture
-def drawn(capsys):
-    """A function that draws and returns the figure and its caption on one line."""
-
-    def draw(name, *args, **kwargs):
-        assert getattr(plots, name)(*args, **kwargs) is None
-        return plt.gcf(), " ".join(capsys.readouterr().out.split())
-
-    return draw
 
 
 # --- activations and regions ------------------------------------------------------------------------------------------
