@@ -25,6 +25,8 @@ def curves(x, series, x_label, y_label, *, x_scale="linear", y_scale="linear", t
         extremes = f"lowest {np.nanmin(y):.3g}, highest {np.nanmax(y):.3g}"
         words.append(f"{name} goes from {y[0]:.3g} to {y[-1]:.3g} ({extremes})")
     ax.set(xlabel=x_label, ylabel=y_label, xscale=x_scale, yscale=y_scale, title=title)
+    if x_scale == "linear" and np.issubdtype(x.dtype, np.integer):  # counts: no ticks between
+        ax.xaxis.get_major_locator().set_params(integer=True)
     if len(series) > 1:
         ax.legend()
     finish(f"{y_label} over {x_label}, from {x[0]:.4g} to {x[-1]:.4g}: {'; '.join(words)}.")

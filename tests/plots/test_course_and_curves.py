@@ -55,6 +55,12 @@ def test_curves_say_where_they_start_and_end(capsys):
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "value")
 
 
+def test_curves_over_counted_things_have_no_ticks_between():
+    plots.curves([1, 2, 3, 4], {"loss": [3, 1, 2, 1]}, "epoch", "value")
+    plt.gcf().canvas.draw()
+    assert all(tick == round(tick) for tick in plt.gcf().axes[0].get_xticks())
+
+
 def test_curves_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match=r"'loss' has shape \(2,\) and x \(3,\)"):
         plots.curves(np.arange(3), {"loss": [1, 2]}, "epoch", "loss")
