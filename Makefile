@@ -23,8 +23,9 @@ SETTINGS := {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false
 lab: env
 	@$(PY) -m jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) $(WELCOME) $(LAB)
 
+# Two processes, each with whole files: a notebook's cells need one kernel.
 test: env
-	$(PY) -m pytest -m "not slow"
+	$(PY) -m pytest -m "not slow" -n 2 --dist loadscope
 
 check: env
 	$(PY) -m ruff check .
