@@ -37,6 +37,7 @@ _MODULES = (
     "records",
     "regularization",
     "session",
+    "vision",
 )
 
 __all__ = ["__version__", *_HOME_OF, *_MODULES]

@@ -6,15 +6,23 @@ CHUNK = 2000  # images that are warped at once, to keep memory small
 
 
 def affine(angle=0.0, shift=(0.0, 0.0), shear=0.0, zoom=(1.0, 1.0)):
-    """The 2 × 2 matrix and the shift of an affine map of the plane, rows first.
+    """The matrix (2, 2) and the shift (2,) of an affine map of the plane, rows first; or n maps at once.
 
     angle: in radians, positive turns anticlockwise as the picture is seen; shift: (rows, columns) in pixels, positive
     moves down and right; shear: columns moved right for each row down; zoom: (rows, columns), above 1 enlarges.
-    The map takes a place of the old image, measured from its centre, to matrix @ place + shift in the new one.
+    For n maps give arrays: angle and shear (n,), shift and zoom (n, 2), and those that all maps share as for one map.
+    The matrices are then (n, 2, 2) and the shifts (n, 2).
+    A map takes a place of the old image, measured from its centre, to matrix @ place + shift in the new one.
     """
+    angle, shear, shift, zoom = (np.asarray(values, dtype=float) for values in (angle, shear, shift, zoom))
+    maps = np.broadcast_shapes(angle.shape, shear.shape, shift.shape[:-1], zoom.shape[:-1])  # () or (n,)
     c, s = np.cos(angle), np.sin(angle)
-    turn = np.array([[c, -s], [s, c]])
-    return turn @ np.array([[1.0, 0.0], [shear, 1.0]]) @ np.diag(zoom), np.asarray(shift, dtype=float)
+    matrix = np.empty((*maps, 2, 2))  # the turn times the shear times the zoom
+    matrix[..., 0, 0] = (c - s * shear) * zoom[..., 0]
+    matrix[..., 0, 1] = -s * zoom[..., 1]
+    matrix[..., 1, 0] = (s + c * shear) * zoom[..., 0]
+    matrix[..., 1, 1] = c * zoom[..., 1]
+    return matrix, np.broadcast_to(shift, (*maps, 2)).copy()
 
 
 def warp(images, matrices, shifts):
@@ -22,6 +30,8 @@ def warp(images, matrices, shifts):
 
     images: (n, height, width) or (n, height, width, channels); matrices: (n, 2, 2); shifts: (n, 2), as `affine` makes
     them. For each new pixel the map is undone to find the old place: no pixel is left out.
+    scipy.ndimage.affine_transform takes one image and one map at a time, and keras.ops.image.affine_transform runs on
+    a backend; this does many images, each with its own map, in one call and on NumPy alone.
     Raises ValueError if there is not one map for each image.
     """
     images, matrices, shifts = (np.asarray(values) for values in (images, matrices, shifts))

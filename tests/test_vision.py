@@ -54,6 +54,18 @@ def test_each_image_has_its_own_map(rng):
     assert np.allclose(both[0, 1:], images[0, :-1]) and np.allclose(both[1], images[1, ::-1, ::-1])
 
 
+def test_many_maps_at_once_are_those_made_one_by_one(rng):
+    angle, shear, shift, zoom = rng.random(5), rng.random(5), rng.random((5, 2)), 1 + rng.random((5, 2))
+    matrices, shifts = vision.affine(angle, shift, shear, zoom)
+    for i in range(5):
+        turn = [[np.cos(angle[i]), -np.sin(angle[i])], [np.sin(angle[i]), np.cos(angle[i])]]
+        assert np.allclose(matrices[i], turn @ np.array([[1, 0], [shear[i], 1]]) @ np.diag(zoom[i]))
+        one = vision.affine(angle[i], shift[i], shear[i], zoom[i])
+        assert np.allclose(one[0], matrices[i]) and np.allclose(one[1], shifts[i])
+    shared = vision.affine(angle, shift=(1, 2))
+    assert shared[0].shape == (5, 2, 2) and np.array_equal(shared[1], [[1, 2]] * 5)
+
+
 def test_many_images_are_done_in_parts(rng, monkeypatch):
     images, maps = rng.random((7, 4, 4)), [vision.affine(angle=a) for a in rng.random(7)]
     maps = [np.stack(parts) for parts in zip(*maps, strict=True)]

@@ -2,11 +2,13 @@
 
     x_train, y_train, x_test, y_test, card = load("digits")
 
-`bundled` holds what scikit-learn and statsmodels bring, `published` what is found on this machine or downloaded,
+`bundled` holds what scikit-learn and statsmodels bring, `published` what is found on this machine or downloaded (and
+`cifar` CIFAR-10, whose files have a form of their own),
 `verify` decides whether a file is the true data, `files` reads, fetches and keeps files, `cards` describes.
 Importing this imports no NumPy: notebooks do it in their first cell.
 """
 
+from coursekit.datasets import cifar
 from coursekit.datasets.bundled import BUNDLED
 from coursekit.datasets.cards import Card, Dataset, table
 from coursekit.datasets.published import PUBLISHED, load_published
@@ -36,17 +38,19 @@ def load(name, data_dir=None):
         return loader(card)
     if name in PUBLISHED:
         return load_published(PUBLISHED[name], data_dir)
+    if name == cifar.CARD.name:
+        return cifar.cifar10(data_dir)
     raise DataUnavailable(f"there is no data set {name!r}{_meant(name)}; there are {', '.join(names())}")
 
 
 def names():
     """The names that load() knows, bundled ones first."""
-    return [*BUNDLED, *PUBLISHED]
+    return [*BUNDLED, *PUBLISHED, cifar.CARD.name]
 
 
 def cards_markdown():
     """A table in markdown of all data sets, with source and licence. Loads and downloads nothing."""
-    return table([*(card for card, _ in BUNDLED.values()), *(spec.card for spec in PUBLISHED.values())])
+    return table([*(card for card, _ in BUNDLED.values()), *(spec.card for spec in PUBLISHED.values()), cifar.CARD])
 
 
 def _meant(name):

@@ -8,6 +8,7 @@ from importlib import import_module
 
 _HOME_OF = {
     "activations": "learning",
+    "bands": "transfer",
     "broadcasting": "stretching",
     "calibration": "learning",
     "computation_graph": "descent",

@@ -1,9 +1,12 @@
 """CIFAR-10's binary form: what is written is read back, and what is no such file is refused."""
 
+import hashlib
+import tarfile
+
 import numpy as np
 import pytest
 
-from coursekit.datasets import cifar
+from coursekit.datasets import cifar, files, load
 from coursekit.errors import DataRefused, DataUnavailable
 
 RECORDS = 4
@@ -62,12 +65,49 @@ def test_another_file_of_the_same_size_is_refused(folder):
         cifar.read_folder(folder, RECORDS)
 
 
-def test_the_miniature_is_not_taken_for_the_true_data(folder, monkeypatch):
-    with pytest.raises(DataRefused, match="30,730,000"):
-        cifar.cifar10(folder.parent)
-    monkeypatch.delenv("COURSEKIT_DATA", raising=False)
-    with pytest.raises(DataUnavailable, match="set COURSEKIT_DATA"):
-        cifar.cifar10()
+@pytest.fixture
+def archive(folder, tmp_path, monkeypatch):
+    """A miniature of the published archive, whose md5 is the true one in this test."""
+    path = tmp_path / "data" / cifar.ARCHIVE
+    path.parent.mkdir()
+    with tarfile.open(path, "w:gz") as file:
+        file.add(folder, cifar.FOLDER)
+    monkeypatch.setattr(cifar, "MD5", hashlib.md5(path.read_bytes()).hexdigest())
+    return path
+
+
+def test_load_reads_the_archive_in_the_readers_folder(archive, arrays, monkeypatch):
+    monkeypatch.setenv("COURSEKIT_DATA", str(archive.parent))
+    x_train, y_train, x_test, y_test, card = load("cifar10")
+    assert np.array_equal(np.concatenate([x_train, x_test]), arrays[0]) and card.tier == "found"
+    assert np.array_equal(np.concatenate([y_train, y_test]), arrays[1])
+
+
+def test_an_archive_with_another_md5_is_refused_whatever_it_holds(archive, monkeypatch):
+    monkeypatch.undo()  # the true md5 again, which the miniature has not
+    with pytest.raises(DataRefused, match=r"cifar-10-binary\.tar\.gz is refused as cifar10.*Delete it"):
+        load("cifar10", data_dir=archive.parent)
+
+
+def test_a_download_is_verified_and_kept(archive, monkeypatch):
+    asked = []
+    monkeypatch.setattr(files, "fetch", lambda url, at_most: asked.append(url) or archive.read_bytes())
+    assert load("cifar10").card.tier == "downloaded" and len(load("cifar10").x_train) == 5 * RECORDS
+    assert asked == [cifar.ADDRESS]  # the second time it comes from the cache
+    (files.cache_folder() / cifar.ARCHIVE).unlink()
+    monkeypatch.setattr(files, "fetch", lambda url, at_most: b"<html>please log in</html>")
+    with pytest.raises(DataRefused, match="a web page"):
+        load("cifar10")
+    assert not (files.cache_folder() / cifar.ARCHIVE).exists()
+
+
+def test_without_data_and_network_the_way_out_is_said(monkeypatch):
+    def no_answer(url, at_most):
+        raise files.NoAnswer("cannot be reached")
+
+    monkeypatch.setattr(files, "fetch", no_answer)
+    with pytest.raises(DataUnavailable, match=r"cannot be reached\. Set COURSEKIT_DATA to a folder that holds"):
+        load("cifar10")
 
 
 def test_only_images_of_this_form_are_written(arrays):

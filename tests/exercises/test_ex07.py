@@ -1,9 +1,12 @@
 """The checks of notebook 07: right answers pass, gaps are not attempted, each mistake gets its own hint."""
 
+import nbformat
 import numpy as np
 import pytest
+from helpers import ROOT
 
 from coursekit.exercises import NOT_ATTEMPTED, attempt
+from coursekit.layers import convolution
 from coursekit.layers.convolution import convolve
 from coursekit.vision import intersection_over_union
 
@@ -342,3 +345,44 @@ def test_other_networks_get_their_own_hint(answer, hint):
 
 def test_no_network_is_not_attempted():
     assert attempt("7.7", lambda x, y: None) is NOT_ATTEMPTED
+
+
+# --- the notebook itself ----------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def cells():
+    notebook = nbformat.read(ROOT / "notebooks" / "07_convolutional_networks.ipynb", 4)
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+
+@pytest.fixture
+def run(cells, monkeypatch):
+    """A function that executes the first cells with these words in them and returns their names."""
+    import coursekit as ck
+
+    monkeypatch.setenv("COURSEKIT_PROGRESS", "off")
+
+    def run(*wanted, **given):
+        names = {"np": np, "ck": ck, "load": ck.load, "convolution": convolution, **given}
+        for words in wanted:
+            exec(next(cell for cell in cells if words in cell), names)
+        return names
+
+    return run
+
+
+def test_the_edges_are_drawn_at_the_ends_of_the_sliders_range(run, capsys):
+    names = run("def convolve(", "sobel = ", "def draw_edges")
+    assert "draw_edges(angle) for any angle from 0 to 180" in capsys.readouterr().out
+    for angle in (0, 90, 180):
+        names["draw_edges"](angle)
+        assert "2 images" in capsys.readouterr().out
+
+
+def test_the_saliency_is_drawn_at_the_ends_of_the_sliders_range(run, capsys):
+    rng = np.random.default_rng(0)
+    given = {"x_test": rng.random((60, 28, 28, 1)), "maps": rng.random((60, 28, 28)), "y_test": np.arange(60) % 10}
+    names = run("def draw_saliency", **given)
+    assert "draw_saliency(which) for any which from 0 to 59" in capsys.readouterr().out
+    for which, said in ((0.0, "a 0: brightest"), (59.0, "a 9: brightest")):
+        names["draw_saliency"](which)
+        assert said in capsys.readouterr().out

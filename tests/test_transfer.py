@@ -22,6 +22,15 @@ def test_the_weights_are_small_and_those_of_the_card(source):
     assert all(np.isfinite(one).all() for one in transfer.load_weights(source))
 
 
+@pytest.mark.parametrize("source, classes", [("glyphs", 74), ("photographs", 4)])
+def test_the_stored_arrays_are_halves_in_the_shapes_of_the_network(source, classes):
+    with np.load(transfer.weights_file(source), allow_pickle=False) as stored:
+        arrays = [stored[name] for name in sorted(stored.files)]
+    assert {one.dtype for one in arrays} == {np.dtype("float16")}
+    wanted = [tuple(w.shape) for w in transfer.backbone().weights] + [(transfer.FEATURES, classes), (classes,)]
+    assert [one.shape for one in arrays] == wanted
+
+
 def test_saved_weights_come_back_in_order(tmp_path, monkeypatch):
     monkeypatch.setattr(transfer, "data_dir", lambda: tmp_path)
     weights = [np.full(i + 1, i / 4) for i in range(12)]
@@ -93,6 +102,8 @@ def test_a_download_that_fails_ends_in_a_sentence(monkeypatch):
     monkeypatch.setattr(keras.applications, "VGG16", fails)
     with pytest.raises(DataUnavailable, match=r"can't be downloaded here .*use the bundled backbone"):
         transfer.imagenet("VGG16")
+    with pytest.raises(Exception, match="URL fetch failure"):  # no excuse where there was nothing to download
+        transfer.imagenet("VGG16", weights=None)
 
 
 def test_another_network_is_refused():

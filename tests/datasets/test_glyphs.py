@@ -1,6 +1,7 @@
-"""The glyphs: what they hold, that they are the same everywhere under the pins, and what is refused."""
+"""The glyphs: what they hold, that the same pins give the same images, and what is refused."""
 
 import hashlib
+import os
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import pytest
 from coursekit.datasets import glyphs, load
 
 FEW = "A?ΓΩ"
+DRAWN = "0efac3cb2721"  # the first digits of the sha256 of all classes in the fonts of the test part, undistorted
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +52,29 @@ def test_every_font_has_every_class_that_it_is_used_for():
             assert max(np.ptp(rows), np.ptp(columns)) + 1 in (19, 20)  # a faint last row may round to nothing
 
 
-def test_the_same_in_another_process():
+def test_glyphs_are_drawn_as_the_course_began_with():
+    """FreeType and Pillow work in whole numbers: before any distortion, a glyph is the same on every processor."""
+    pictures = np.stack([glyphs.draw(one, font) for one in glyphs.CLASSES for font in glyphs.TEST_FONTS])
+    assert hashlib.sha256(pictures.tobytes()).hexdigest()[:12] == DRAWN
+
+
+@pytest.mark.parametrize("kernels", ["", "Prescott"])
+def test_the_same_in_another_process_and_with_the_arithmetic_of_an_older_processor(kernels):
+    """OpenBLAS is told to multiply as an old processor does, NumPy to leave out the newest instructions."""
     code = (
         "import hashlib; from coursekit.datasets import glyphs; "
         f"print(hashlib.sha256(glyphs.variants({FEW!r}, 30)[0].tobytes()).hexdigest())"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == hashlib.sha256(glyphs.variants(FEW, 30)[0].tobytes()).hexdigest()
+    env = os.environ | ({"OPENBLAS_CORETYPE": kernels, "NPY_DISABLE_CPU_FEATURES": "X86_V4 X86_V3"} if kernels else {})
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    assert done.stdout.split()[-1] == hashlib.sha256(glyphs.variants(FEW, 30)[0].tobytes()).hexdigest()
+
+
+def test_errors_in_the_last_digits_change_no_pixel(monkeypatch):
+    """All that is computed in floating point goes through `rint`; here it is wrong by 1e-12 of a step or two."""
+    right, rint, rng = glyphs.variants(FEW, 60)[0], np.rint, np.random.default_rng(0)
+    monkeypatch.setattr(np, "rint", lambda steps: rint(steps + rng.uniform(-1e-12, 1e-12, steps.shape)))
+    np.testing.assert_array_equal(glyphs.variants(FEW, 60)[0], right)
 
 
 def test_the_random_state_of_others_does_not_matter():
@@ -69,12 +87,23 @@ def test_the_random_state_of_others_does_not_matter():
 def test_distortion_without_any_is_the_picture_itself():
     """Sampled at its own pixels, a picture comes back; half a pixel further, it is the mean of neighbours."""
     picture = glyphs.draw("R", "DejaVuSans.ttf")[None]
-    places = np.stack(np.mgrid[:28, :28], axis=-1).reshape(1, -1, 2).astype(float)
-    np.testing.assert_array_equal(glyphs._sampled(picture, places).reshape(28, 28), picture[0])
-    right = glyphs._sampled(picture, places + np.array([0, 0.5])).reshape(28, 28)
-    neighbour = np.pad(picture[0].astype(float), ((0, 0), (0, 1)))[:, 1:]
-    np.testing.assert_allclose(right, (picture[0] + neighbour) / 2)
-    assert glyphs._sampled(picture, places + 40).max() == 0  # outside there is nothing
+    places = glyphs.STEPS * np.stack(np.mgrid[:28, :28], axis=-1).reshape(1, -1, 2)
+    np.testing.assert_array_equal(glyphs.sampled(picture, places).reshape(28, 28), picture[0])
+    right = glyphs.sampled(picture, places + np.array([0, glyphs.STEPS // 2])).reshape(28, 28)
+    neighbour = np.pad(picture[0].astype(int), ((0, 0), (0, 1)))[:, 1:]
+    np.testing.assert_array_equal(right, (picture[0] + neighbour + 1) // 2)
+    assert glyphs.sampled(picture, places + 40 * glyphs.STEPS).max() == 0  # outside there is nothing
+
+
+def test_sampling_is_linear_interpolation():
+    """Against SciPy, at random places, some of them outside."""
+    from scipy.ndimage import map_coordinates
+
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, size=(28, 28)).astype("uint8")
+    places = rng.integers(-2 * glyphs.STEPS, 30 * glyphs.STEPS, size=(1, 500, 2))
+    reference = map_coordinates(np.pad(picture, 3).astype(float), places[0].T / glyphs.STEPS + 3, order=1)
+    assert np.abs(glyphs.sampled(picture[None], places)[0] - reference).max() <= 0.5 + 1e-9
 
 
 def test_rubber_moves_smoothly_and_by_about_what_it_says():

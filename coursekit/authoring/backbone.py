@@ -14,6 +14,7 @@ from coursekit.transfer import SOURCES, backbone, save_weights, weights_file
 EPOCHS = {"glyphs": 20, "photographs": 8}
 BATCH = 64
 PATCHES = (20000, 4000)  # of the photographs, for training and for testing
+CONTRAST = 0.1  # the least standard deviation of a patch, whose grey values go from 0 to 1
 
 
 def glyph_images():
@@ -24,17 +25,23 @@ def glyph_images():
 
 
 def turned_patches():
-    """The same of grey photograph patches, each turned by 0 to 3 quarters; the label says by how many.
+    """The same of grey patches of two photographs, each turned by 0 to 3 quarters; the label says by how many.
 
+    Patches for the test lie in the right fifth of the photographs, all others left of it. A patch of plain sky has no
+    way up, so all have a deviation of CONTRAST or more.
     Gidaris, Singh and Komodakis (2018), "Unsupervised representation learning by predicting image rotations".
     """
     data, rng = load("photographs"), np.random.default_rng(0)
+    grey = np.concatenate([data.x_train, data.x_test]).mean(axis=-1) / 255  # (2, 427, 640)
     parts = []
-    for photograph, n in zip((data.x_train[0], data.x_test[0]), PATCHES, strict=True):
-        grey = photograph.mean(axis=-1) / 255
-        corners = rng.integers(0, np.array(grey.shape) - 28, size=(n, 2))
-        quarters = rng.integers(0, 4, size=n).astype("int32")
-        patches = [np.rot90(grey[i : i + 28, j : j + 28], k) for (i, j), k in zip(corners, quarters, strict=True)]
+    for n, ends in zip(PATCHES, ((0, 0.8), (0.8, 1)), strict=True):
+        low, high = (int(end * grey.shape[2]) for end in ends)
+        patches, quarters = [], rng.integers(0, 4, size=n).astype("int32")
+        while len(patches) < n:
+            one, i, j = rng.integers((0, 0, low), (2, grey.shape[1] - 27, high - 27))
+            patch = grey[one, i : i + 28, j : j + 28]
+            if patch.std() >= CONTRAST:
+                patches.append(np.rot90(patch, quarters[len(patches)]))
         parts += [np.stack(patches)[..., None].astype("float32"), quarters]
     return parts
 

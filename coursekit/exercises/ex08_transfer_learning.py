@@ -3,7 +3,7 @@
 import numpy as np
 
 from coursekit.exercises import NOT_ATTEMPTED, as_array, exercise
-from coursekit.exercises.reading import missing, numbers, parts_of
+from coursekit.exercises.reading import compare_numbers, missing, numbers, parts_of
 
 # --- 8.1 --------------------------------------------------------------------------------------------------------------
 KERNELS, CHANNELS = (400, 4608, 13824, 27648), (16, 32, 48, 64)
@@ -38,23 +38,7 @@ COUNT_HINTS = {
 @exercise("8.1")
 def check_counts(answer):
     """Trainable parameters for three choices, and the moving statistics."""
-    if missing(answer):
-        return NOT_ATTEMPTED
-    parts = parts_of(answer, 4, stacked=True)
-    if parts is None:
-        return "give a list of four numbers: (a), (b), (c), (d)"
-    if all(map(missing, parts)):
-        return NOT_ATTEMPTED
-    for given, (name, right) in zip(parts, COUNTS.items(), strict=True):
-        if missing(given):
-            return f"{name} is still to do; what comes before it is right"
-        value = numbers(given)
-        if value is None or value.shape != ():
-            return f"{name} should be one number, not {given!r}"
-        if value != right:
-            hint = COUNT_HINTS[name].get(float(value), "add up the rows of the table that are trained, and the head")
-            return f"{name}: {hint}"
-    return None
+    return compare_numbers(answer, COUNTS, COUNT_HINTS, "add up the rows of the table that are trained, and the head")
 
 
 # --- 8.2 --------------------------------------------------------------------------------------------------------------

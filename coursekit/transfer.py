@@ -87,6 +87,8 @@ def imagenet(name, weights="imagenet", size=75):
         maker = getattr(keras.applications, name)
         body = maker(include_top=False, weights=weights, input_shape=(size, size, 3), pooling="avg")
     except Exception as error:  # Keras raises a bare Exception where a download fails
+        if weights is None:
+            raise  # nothing was to be downloaded
         raise DataUnavailable(
             f"the ImageNet weights of {name} can't be downloaded here ({str(error)[:120]}); use the bundled backbone, "
             'pretrained("glyphs"), instead'
