@@ -57,10 +57,10 @@ def index(check=False):
 
 
 def minutes_of(name):
-    """Median minutes of the recorded `quick` runs on TensorFlow, or None where there is no record."""
+    """Median minutes of each seed's last recorded `quick` run on TensorFlow, or None where there is no record."""
     runs = [run for run in read_lines(results_file(name)) if run["status"] == "ok" and run["backend"] == "tensorflow"]
-    quick = [run["minutes"] for run in runs if run["profile"] == "quick"]
-    return round(statistics.median(quick), 1) if quick else None
+    quick = {run["seed"]: run["minutes"] for run in runs if run["profile"] == "quick"}
+    return round(statistics.median(quick.values()), 1) if quick else None
 
 
 def _entry(path, about):
