@@ -2,8 +2,10 @@
 # and make:
 #   make lab      make the environment and open JupyterLab on the welcome page
 #   make test     make it, run the tests and execute every notebook as a test
-#   make check    the slower proofs: lint, other backends, the student edition, a real browser
-#   make env      make the environment only; `make env TORCH=1` brings PyTorch, which is large
+#   make check    the slower proofs: lint, other backends, the student edition, grading, the pages, a real browser
+#   make site     build the course as web pages in build/site
+#   make env      make the environment only; `make env TORCH=1` brings PyTorch, which is large; TEACH=1 what grading
+#                 and the pages need
 #   make lock     renew constraints.txt
 #   make clean    remove the environment and what was built
 
@@ -13,12 +15,13 @@ comma := ,
 SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 # A marker stands for "installed in this very folder": a checkout that was moved or copied is installed again.
 HERE   := $(shell printf '%s' "$(CURDIR)" | cksum | cut -d' ' -f1)
-MARKER := $(VENV)/installed-$(HERE)$(if $(TORCH),-torch)
+EXTRAS := course$(if $(TORCH),$(comma)torch)$(if $(TEACH),$(comma)teach)
+MARKER := $(VENV)/installed-$(HERE)-$(subst $(comma),-,$(EXTRAS))
 WELCOME := --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/00_welcome.ipynb
 # JupyterLab asks nobody about news and looks for no updates: the course needs no network.
 SETTINGS := {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
 
-.PHONY: lab test check env lock clean python
+.PHONY: lab test check site env lock clean python
 
 lab: env
 	@$(PY) -m jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) $(WELCOME) $(LAB)
@@ -27,7 +30,8 @@ lab: env
 test: env
 	$(PY) -m pytest -m "not slow" -n 2 --dist loadscope
 
-check: env
+check:
+	@$(MAKE) --no-print-directory env TEACH=1
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m coursekit lint
@@ -36,6 +40,10 @@ check: env
 	$(PY) -m pytest -m slow tests
 	rm -rf build/students && $(PY) -m coursekit release build/students
 	$(PY) -m coursekit run --again --backends jax $(if $(TORCH),torch) --results build/results
+
+site:
+	@$(MAKE) --no-print-directory env TEACH=1
+	$(PY) -m coursekit site build/site
 
 env: python $(MARKER)
 
@@ -54,15 +62,15 @@ $(MARKER): pyproject.toml constraints.txt
 	    exit 1; \
 	  fi; \
 	  echo "Making the environment in $(VENV) with $$($$found --version)"; $$found -m venv $(VENV); }
-	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[course$(if $(TORCH),$(comma)torch)]"
+	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)]"
 	@mkdir -p $(VENV)/share/jupyter/lab/settings
 	@printf '%s\n' '$(SETTINGS)' > $(VENV)/share/jupyter/lab/settings/overrides.json
 	@find $(VENV) -maxdepth 1 -name 'installed-*' ! -name 'installed-$(HERE)*' -delete
-	@touch $(VENV)/installed-$(HERE) "$@"
+	@touch $(VENV)/installed-$(HERE)-course "$@"
 
 lock: env
 	$(PY) -m pip install --quiet --disable-pip-version-check uv
-	$(PY) -m uv pip compile pyproject.toml --universal --python-version 3.11 --extra course --extra torch \
+	$(PY) -m uv pip compile pyproject.toml --universal --python-version 3.11 --extra course --extra torch --extra teach \
 	  --upgrade --quiet --no-annotate --no-emit-index-url --no-emit-find-links \
 	  --custom-compile-command "make lock" -o constraints.txt
 

@@ -199,8 +199,8 @@ def _hint_about_scores(got, queries, keys):
 def check_windows(windows_of):
     """Windows of random series, compared with slices, and written through."""
     rng = np.random.default_rng()
-    for repeat in range(_REPEATS):
-        length, features = (int(n) for n in rng.permutation(np.arange(2, 7))[:2])  # never the same number
+    for repeat, length in enumerate(rng.permutation(np.arange(2, 7)).tolist()):  # each length once
+        features = int(rng.choice([n for n in range(2, 7) if n != length]))
         series = rng.normal(size=(length + int(rng.integers(7, 20)), 2 * features))
         series = series[:, ::2] if repeat else series[:, :features].copy()  # after the first, a view with gaps
         got = windows_of(series, length)

@@ -58,7 +58,7 @@ def check_siamese(siamese):
 
     rng = np.random.default_rng()
     for _ in range(2):
-        features, units, n = int(rng.integers(3, 8)), int(rng.integers(2, 6)), int(rng.integers(4, 9))
+        features, units, n = int(rng.integers(3, 8)), int(rng.integers(2, 6)), 2 * int(rng.integers(8, 17))
         model = siamese(features, units)
         if missing(model):
             return NOT_ATTEMPTED
@@ -79,7 +79,8 @@ def _siamese_hint(model, rng, features, units, n):
         return f"{count} parameters; one dense layer with {units} units on {features} features has {one_encoder}"
     model.set_weights([rng.normal(size=weights.shape) for weights in model.get_weights()])
     kernel, bias = sorted(model.get_weights(), key=np.ndim, reverse=True)
-    a, b = rng.normal(size=(2, n, features)).astype("float32")
+    pairs = rng.normal(size=(2, n // 2, features)).astype("float32")
+    a, b = np.concatenate([pairs, pairs[::-1]], axis=1)  # each pair both ways: sums of differences have both signs
     got = _array(model([a, b]))
     code = [np.maximum(x @ kernel + bias, 0) for x in (a, b)]
     apart = code[0] - code[1]
