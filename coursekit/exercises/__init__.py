@@ -5,6 +5,7 @@ with `@exercise("3.2")`. A checker gets the answer and returns None if it is rig
 hint: one sentence that names the likely mistake without giving the answer away.
 """
 
+import dis
 import importlib
 import pkgutil
 import traceback
@@ -22,6 +23,7 @@ class _NotAttempted:
 
 
 NOT_ATTEMPTED = _NotAttempted()
+RETURNS_NOTHING = "your function returned nothing: does it end with `return`?"
 _CHECKERS = {}
 
 
@@ -64,9 +66,10 @@ def attempt(identifier, answer):
     if answer is None or answer is ...:
         return NOT_ATTEMPTED
     try:
-        return checker(answer)
+        outcome = checker(answer)
     except Exception as error:
         return _hint_from(error, answer)
+    return RETURNS_NOTHING if outcome is NOT_ATTEMPTED and _does_something(answer) else outcome
 
 
 def find(identifier):
@@ -98,6 +101,13 @@ def _modules_of(number):
         return []
     start = f"ex{int(number):02d}_"
     return [f"{__name__}.{module.name}" for module in pkgutil.iter_modules(__path__) if module.name.startswith(start)]
+
+
+def _does_something(answer):
+    """Whether `answer` is a function with more in it than the gap that it was handed out with."""
+    code = getattr(answer, "__code__", None)
+    idle = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
+    return code is not None and not {step.opname for step in dis.get_instructions(code)} <= idle
 
 
 def _known():

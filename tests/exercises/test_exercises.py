@@ -35,6 +35,22 @@ def test_a_right_answer_a_gap_and_a_wrong_one(capsys):
     assert wrong == "✗ Exercise 98.1: that is not twice the number"
 
 
+def test_a_function_that_forgets_its_return_is_told_so(capsys):
+    def gap(x):
+        """Twice x."""
+        ...  # your code
+
+    def forgetful(x):
+        x + x
+
+    check("98.1", gap)
+    check("98.1", forgetful)
+    said = capsys.readouterr().out.splitlines()
+    assert "not attempted" in said[0] and "returned nothing" in said[1]
+    with pytest.raises(WrongAnswer, match="returned nothing"):
+        grade("98.1", forgetful)
+
+
 def test_what_the_students_code_raises_becomes_a_hint(capsys):
     def halves(x):
         return x / 0
