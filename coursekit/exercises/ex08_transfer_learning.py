@@ -46,9 +46,9 @@ def check_counts(answer):
 def check_split(split):
     """Images that are known one by one, and a change that marks what it is given."""
     rng = np.random.default_rng()
-    for each, copies in ((2, 1), (int(rng.integers(3, 5)), int(rng.integers(2, 4)))):
-        classes = int(rng.integers(3, 6))
-        y = rng.permutation(np.repeat(np.arange(classes), 12))
+    for each, copies in ((int(rng.integers(5, 8)), 1), (int(rng.integers(8, 10)), int(rng.integers(2, 4)))):
+        classes = int(rng.integers(4, 7))  # enough of them that a draw from all images is hardly ever even
+        y = rng.permutation(np.repeat(np.arange(classes), 16))
         x = np.broadcast_to(np.arange(len(y), dtype=float)[:, None, None, None], (len(y), 4, 4, 1)).copy()
         chosen = []
         for _ in range(2):
