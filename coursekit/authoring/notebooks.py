@@ -119,8 +119,8 @@ def about(notebook):
 
 
 def content_hash(notebook):
-    """A short hash of what a run executes: the code cells. Prose, outputs and generated cells do not count."""
-    code = json.dumps([cell.source for cell in notebook.cells if has_code(cell)])
+    """A short hash of what a run shows: the code cells. Prose, outputs and the generated set-up cell do not count."""
+    code = json.dumps([cell.source for cell in notebook.cells if has_code(cell) and "setup" not in tags(cell)])
     return hashlib.sha256(code.encode()).hexdigest()[:16]
 
 
