@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 _HOME_OF = {
     "setup": "session",
     "scale": "session",
+    "precision": "session",
     "quiet": "session",
     "progress": "session",
     "claim": "claims",

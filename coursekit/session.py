@@ -1,4 +1,4 @@
-"""The session a notebook runs in: setup(), scale(), quiet(), progress().
+"""The session a notebook runs in: setup(), scale(), precision(), quiet(), progress().
 
 `setup` chooses the Keras backend, seeds every source of random numbers, silences the frameworks' start-up noise and
 says in one line what the notebook is running on. Environment variables that it reads:
@@ -10,6 +10,7 @@ says in one line what the notebook is running on. Environment variables that it 
 """
 
 import contextlib
+import dataclasses
 import importlib
 import importlib.metadata
 import importlib.util
@@ -26,6 +27,14 @@ from coursekit.errors import SetupError
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 _PACKAGE_OF = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
 PROFILES = ("quick", "full")
+# The oldest and the newest versions that the course is tested with: tests/colab/older.txt and constraints.txt.
+TESTED = {
+    "python": ("3.11", "3.13"),
+    "keras": ("3.10", "3.15"),
+    "numpy": ("2.1", "2.5"),
+    "tensorflow": ("2.19", "2.21"),
+    "jax": ("0.5", "0.12"),
+}
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,7 @@ class Session:
     device: str
     accelerated: bool
     seed: int
+    chosen: bool = False  # whether the profile was asked for, by COURSEKIT_PROFILE
 
     def __str__(self):
         versions = f"{BACKENDS[self.backend]} {_version(self.backend)}, Keras {_version('keras')}"
@@ -52,13 +62,17 @@ current = None  # the Session that setup() made
 def setup(notebook, *, seed=None):
     """Prepare the kernel for `notebook` (its name, such as "01_tensors") and return a NumPy random generator.
 
-    Call it before Keras is imported: the backend can't be changed afterwards. Prints one line. Raises `SetupError`,
-    with what to do, if the environment asks for a backend, profile or seed that can't be had.
+    Call it before Keras is imported: the backend can't be changed afterwards. Prints one line, and a second one where a
+    package is newer than the course was tested with. Raises `SetupError`, with what to do, if a package is too old, or
+    if the environment asks for a backend, profile or seed that can't be had.
     """
     global current
     start = time.perf_counter()
     _refuse_the_strangers_package()
     backend = _choose_backend()
+    newer = _compare_with_tested(backend)
+    for growth, value in _MEMORY_GROWTH.items():
+        os.environ.setdefault(growth, value)
     profile = _from_environment("COURSEKIT_PROFILE", None, PROFILES)
     seed = _choose_seed(seed)
     with quiet():
@@ -67,10 +81,13 @@ def setup(notebook, *, seed=None):
         device, accelerated = _DEVICE_OF[backend]()
         keras.utils.set_random_seed(seed)  # Python's random, NumPy's global generator, Keras and the backend
         keras.ops.add(1.0, 1.0)  # the first operation writes the rest of the start-up noise
-    current = Session(notebook, profile or ("full" if accelerated else "quick"), backend, device, accelerated, seed)
+    chosen, profile = profile is not None, profile or ("full" if accelerated else "quick")
+    current = Session(notebook, profile, backend, device, accelerated, seed, chosen)
     _use_course_style()
     records.note("setup", device=device, seconds=round(time.perf_counter() - start, 2))
     print(current)
+    if newer:
+        print(newer)
 
     import numpy as np
 
@@ -83,6 +100,27 @@ def scale(*, quick, full):
     if profile is None:
         raise SetupError('call ck.setup("...") first: it finds out whether this machine runs `quick` or `full`')
     return quick if profile == "quick" else full
+
+
+def precision():
+    """The Keras dtype policy that trains a large network fast here, to be given to its layers or set for all.
+
+    "float32" at `quick` and without a GPU. At `full` with one: "mixed_bfloat16" where the GPU computes in it, and
+    "mixed_float16" on older ones. `setup` itself leaves float32: most claims compare numbers, and a network of a few
+    thousand weights gains nothing.
+    """
+    if scale(quick=True, full=False) or current is None or not current.accelerated:
+        return "float32"
+    return "mixed_bfloat16" if _HAS_BFLOAT16[current.backend]() else "mixed_float16"
+
+
+def step_down():
+    """Go on at `quick`, where `full` was taken by default and its data can't be had; whether that was possible."""
+    global current
+    if current is None or current.chosen or current.profile != "full":
+        return False
+    current = dataclasses.replace(current, profile="quick")
+    return True
 
 
 @contextlib.contextmanager
@@ -161,6 +199,35 @@ def _choose_backend():
     return backend
 
 
+def _compare_with_tested(backend):
+    """A sentence about what is newer than tested, or None; `SetupError` about what is too old."""
+    too_old, too_new = [], []
+    for name in ("python", "keras", "numpy", backend):
+        if name not in TESTED:
+            continue
+        version = platform.python_version() if name == "python" else _version(name)
+        oldest, newest = TESTED[name]
+        called = {**BACKENDS, "numpy": "NumPy"}.get(name, name.capitalize())
+        if _minor(version) < _minor(oldest):
+            too_old.append(f"{called} {version} (needed: {oldest} or newer)")
+        elif _minor(version) > _minor(newest):
+            too_new.append(f"{called} {version} (tested: up to {newest})")
+    if too_old:
+        raise SetupError(f"too old for this course: {', '.join(too_old)}; {_how_to_renew()}")
+    return f"note: newer than tested: {', '.join(too_new)}; if a cell fails, {_how_to_renew()}" if too_new else None
+
+
+def _minor(version):
+    """(3, 10) of "3.10.1"."""
+    return tuple(int(part) for part in version.split(".")[:2])
+
+
+def _how_to_renew():
+    if "google.colab" in sys.modules:
+        return "choose another runtime version in *Runtime → Change runtime type*, and run this cell again"
+    return "`make env` in the course's folder brings the tested versions"
+
+
 def _how_to_install(backend):
     return "make env TORCH=1" if backend == "torch" else "make env"
 
@@ -180,6 +247,10 @@ def _refuse_the_strangers_package():
 def _cpu():
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"CPU ({cores} core{'s' if cores != 1 else ''})"
+
+
+# A framework takes all of a GPU's memory by default, and leaves none to another one in the same notebook.
+_MEMORY_GROWTH = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 
 
 def _tensorflow_device():
@@ -208,6 +279,29 @@ def _torch_device():
 
 
 _DEVICE_OF = {"tensorflow": _tensorflow_device, "jax": _jax_device, "torch": _torch_device}
+
+
+def _tensorflow_bfloat16():
+    import tensorflow as tf
+
+    details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[0])
+    return details.get("compute_capability", (0, 0)) >= (8, 0)
+
+
+def _jax_bfloat16():
+    import jax
+
+    device = jax.devices()[0]
+    return device.platform == "tpu" or float(getattr(device, "compute_capability", 0)) >= 8
+
+
+def _torch_bfloat16():
+    import torch
+
+    return torch.cuda.get_device_capability(0) >= (8, 0)
+
+
+_HAS_BFLOAT16 = {"tensorflow": _tensorflow_bfloat16, "jax": _jax_bfloat16, "torch": _torch_bfloat16}
 
 
 def _version(package):

@@ -5,9 +5,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 ABOUT = {
@@ -32,6 +34,53 @@ def make_notebook(*cells, **about):
         notebook.cells.append(make(source.removeprefix("md:"), metadata={"tags": tags} if tags else {}))
     notebook.metadata["coursekit"] = ABOUT | about
     return notebook
+
+
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--window-size=1400,1000",
+]
+
+
+def open_chromium(profile, **logs):
+    """A browser for a fixture to yield from. `profile`: an empty folder; `logs`: kinds of logs and their levels."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        why = "Chromium is missing (Debian: apt install chromium chromium-driver)"
+        pytest.fail(why) if os.environ.get("CI") == "true" else pytest.skip(why)
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    options.set_capability("goog:loggingPrefs", logs)
+    for flag in [*FLAGS, f"--user-data-dir={profile}"]:
+        options.add_argument(flag)
+    window = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield window
+    window.quit()
+
+
+def wait_for(condition, seconds, why=lambda: ""):
+    """What `condition` returns once that is true; it may raise while the page is still being built."""
+    from selenium.common.exceptions import WebDriverException
+
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if result := condition():
+                return result
+        except WebDriverException:
+            pass
+        time.sleep(0.3)
+    raise AssertionError(f"not within {seconds} seconds: {why()}")
 
 
 def heed_interrupts():

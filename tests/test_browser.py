@@ -4,28 +4,14 @@ import importlib.util
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
-import time
 
 import nbformat
 import pytest
-from helpers import ROOT
+from helpers import ROOT, open_chromium, wait_for
 
 pytestmark = pytest.mark.slow
-FLAGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--window-size=1400,1000",
-]
 # Two settings that a student may make, too: draw every cell, seen or not, and save only when asked.
 SETTINGS = {
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
@@ -35,19 +21,7 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver):
-        why = "Chromium is missing (Debian: apt install chromium chromium-driver)"
-        pytest.fail(why) if os.environ.get("CI") == "true" else pytest.skip(why)
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in [*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"]:
-        options.add_argument(flag)
-    window = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield window
-    window.quit()
+    yield from open_chromium(tmp_path_factory.mktemp("chromium"))
 
 
 @pytest.fixture(scope="module")
@@ -82,21 +56,6 @@ def printed_address(log, lab):
     assert lab.poll() is None, log.read_text()
     found = re.search(r"http://(localhost|127\.0\.0\.1):\d+/lab/tree/\S+\?token=\w+", log.read_text())
     return found and found.group()
-
-
-def wait_for(condition, seconds, why=lambda: ""):
-    """What `condition` returns once that is true; it may raise while the page is still being built."""
-    from selenium.common.exceptions import WebDriverException
-
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if result := condition():
-                return result
-        except WebDriverException:
-            pass
-        time.sleep(0.3)
-    raise AssertionError(f"not within {seconds} seconds: {why()}")
 
 
 def open_notebook(browser, address, name):

@@ -122,3 +122,185 @@ def test_progress_counts_loops_and_fits_and_clears_itself(capsys, monkeypatch):
     monkeypatch.setenv("COURSEKIT_PROGRESS", "off")
     assert list(ck.progress(range(3), "silent")) == [0, 1, 2]
     assert capsys.readouterr().out == ""
+
+
+# --- supported ranges -------------------------------------------------------------------------------------------------
+@pytest.fixture
+def installed(monkeypatch):
+    """installed(keras="3.9.0") makes `setup` see these versions, and tested ones else."""
+    from coursekit import session
+
+    def install(**versions):
+        seen = {name: f"{newest}.0" for name, (_, newest) in session.TESTED.items()} | versions
+        monkeypatch.setattr(session, "_version", seen.__getitem__)
+        monkeypatch.setattr(session.platform, "python_version", lambda: seen["python"])
+        return session
+
+    return install
+
+
+@pytest.mark.parametrize(
+    "name, old, called",
+    [
+        ("keras", "3.9.2", "Keras 3.9.2 (needed: 3.10 or newer)"),
+        ("keras", "2.15.0", "Keras 2.15.0"),
+        ("tensorflow", "2.18.1", "TensorFlow 2.18.1 (needed: 2.19 or newer)"),
+        ("numpy", "1.26.4", "NumPy 1.26.4 (needed: 2.1 or newer)"),
+        ("python", "3.10.14", "Python 3.10.14 (needed: 3.11 or newer)"),
+    ],
+)
+def test_what_is_too_old_is_refused_with_what_to_do(installed, monkeypatch, name, old, called):
+    from coursekit.errors import SetupError
+
+    session = installed(**{name: old})
+    monkeypatch.delitem(sys.modules, "google.colab", raising=False)
+    with pytest.raises(SetupError, match="too old for this course") as refused:
+        session._compare_with_tested("tensorflow")
+    assert called in str(refused.value) and "`make env`" in str(refused.value) and "\n" not in str(refused.value)
+    monkeypatch.setitem(sys.modules, "google.colab", sys)
+    with pytest.raises(SetupError, match="Change runtime type"):
+        session._compare_with_tested("tensorflow")
+
+
+@pytest.mark.parametrize(
+    "name, new, called",
+    [
+        ("keras", "3.99.0", "Keras 3.99.0 (tested: up to 3."),
+        ("tensorflow", "2.99.0rc1", "TensorFlow 2.99.0rc1"),
+        ("numpy", "3.0.0", "NumPy 3.0.0"),
+        ("python", "3.14.0", "Python 3.14.0 (tested: up to 3.13)"),
+    ],
+)
+def test_what_is_newer_than_tested_is_said_in_one_sentence(installed, name, new, called):
+    said = installed(**{name: new})._compare_with_tested("tensorflow")
+    assert said.startswith("note: newer than tested: ") and called in said and "make env" in said and "\n" not in said
+
+
+def test_nothing_is_said_within_the_ranges_and_a_backend_that_is_not_used_does_not_count(installed):
+    session = installed()
+    assert session._compare_with_tested("tensorflow") is None
+    assert session._compare_with_tested("jax") is None
+    oldest = {name: f"{oldest}.0" for name, (oldest, _) in session.TESTED.items()}
+    assert installed(**oldest)._compare_with_tested("tensorflow") is None
+    assert installed(jax="0.4.0")._compare_with_tested("tensorflow") is None
+
+
+def test_setup_stops_at_an_old_keras_and_goes_on_with_a_new_one(tmp_path):
+    def with_keras(version):
+        folder = tmp_path / version
+        (folder / f"keras-{version}.dist-info").mkdir(parents=True)
+        (folder / f"keras-{version}.dist-info" / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: keras\nVersion: {version}\n"
+        )
+        return session(START, PYTHONPATH=str(folder))
+
+    old, new = with_keras("3.9.0"), with_keras("3.99.0")
+    assert "too old for this course: Keras 3.9.0" in old.stderr.strip().splitlines()[-1] and old.stdout == ""
+    first, second = new.stdout.splitlines()
+    assert "Keras 3.99.0" in first and second.startswith("note: newer than tested: Keras 3.99.0")
+    assert new.returncode == 0 and new.stderr == ""
+
+
+# --- a GPU, played by stand-ins ---------------------------------------------------------------------------------------
+TESLA = """
+import tensorflow as tf
+
+grown, config = [], tf.config
+config.list_physical_devices = lambda kind=None: [config.PhysicalDevice("/physical_device:GPU:0", "GPU")]
+config.experimental.get_device_details = lambda gpu: {"device_name": "Tesla T4", "compute_capability": (7, 5)}
+config.experimental.set_memory_growth = lambda gpu, on: grown.append(on)
+"""
+NOWHERE = "http://127.0.0.1:9/"
+
+
+@pytest.fixture(scope="module")
+def tesla(tmp_path_factory):
+    """The lines of a session on a GPU: its own, memory, sizes; then of a data set that can't be had, and the rest."""
+    code = f"{TESLA}\n{START}\nimport os, keras, coursekit.datasets.published as published"
+    code += "\nprint(grown, os.environ['TF_FORCE_GPU_ALLOW_GROWTH'], os.environ['XLA_PYTHON_CLIENT_PREALLOCATE'])"
+    code += "\nprint(ck.scale(quick=3, full=15), ck.precision(), keras.config.dtype_policy().name)"
+    code += f"\npublished.BASE = {NOWHERE!r}\ndata = ck.load(ck.scale(quick='digits28', full='mnist'))"
+    code += "\nprint(data.card.name, len(data.x_train), ck.scale(quick=3, full=15), ck.precision())"
+    empty = str(tmp_path_factory.mktemp("empty"))
+    places = {"XDG_CACHE_HOME": empty, "KERAS_HOME": empty, "NO_PROXY": "127.0.0.1"}
+    done = session(code, COURSEKIT_PROGRESS="off", **places)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_a_gpu_brings_full_its_name_memory_growth_and_mixed_precision(tesla):
+    line, memory, sizes, *_ = tesla
+    assert line.startswith("01_tensors: profile full on Tesla T4, TensorFlow ")
+    assert memory == "[True] true false" and sizes == "15 mixed_float16 float32"
+
+
+def test_a_gpu_without_data_or_network_goes_on_with_what_is_bundled_and_says_so(tesla):
+    said, then = tesla[3:]
+    assert said.startswith("mnist can't be had here (127.0.0.1 cannot be reached") and "digits28" in said
+    assert "goes on at `quick`" in said and then == "digits28 1437 3 float32"
+
+
+@pytest.mark.parametrize("profile, chosen", [("full", True), ("quick", True), ("quick", False)])
+def test_a_profile_that_was_asked_for_is_not_changed_for_want_of_data(monkeypatch, tmp_path, profile, chosen):
+    from coursekit import load, session
+    from coursekit.datasets import published
+    from coursekit.errors import DataUnavailable
+
+    for name, value in {"XDG_CACHE_HOME": str(tmp_path), "KERAS_HOME": str(tmp_path), "NO_PROXY": "127.0.0.1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("COURSEKIT_DATA", raising=False)
+    monkeypatch.setattr(published, "BASE", NOWHERE)
+    asked = session.Session("01_tensors", profile, "tensorflow", "Tesla T4", True, 0, chosen)
+    monkeypatch.setattr(session, "current", asked)
+    with pytest.raises(DataUnavailable, match='Use load\\("digits28"\\), which is bundled'):
+        load("mnist")
+    assert session.current == asked
+
+
+class Jax:
+    def __init__(self, platform, **facts):
+        self.device = type("Device", (), {"platform": platform, "device_kind": "NVIDIA L4", **facts})
+
+    def devices(self):
+        return [self.device]
+
+
+class Torch:
+    def __init__(self, capability):
+        self.capability = capability
+        self.cuda = self
+
+    def is_available(self):
+        return self.capability is not None
+
+    def get_device_name(self, index):
+        return "NVIDIA L4"
+
+    def get_device_capability(self, index):
+        return self.capability
+
+
+@pytest.mark.parametrize(
+    "backend, library, accelerated, policy",
+    [
+        ("jax", Jax("gpu", compute_capability="8.9"), True, "mixed_bfloat16"),
+        ("jax", Jax("gpu", compute_capability="7.5"), True, "mixed_float16"),
+        ("jax", Jax("tpu"), True, "mixed_bfloat16"),
+        ("jax", Jax("cpu"), False, "float32"),
+        ("torch", Torch((8, 9)), True, "mixed_bfloat16"),
+        ("torch", Torch((7, 5)), True, "mixed_float16"),
+        ("torch", Torch(None), False, "float32"),
+    ],
+)
+def test_the_other_backends_name_their_device_and_its_precision(monkeypatch, backend, library, accelerated, policy):
+    from coursekit import session
+
+    monkeypatch.setitem(sys.modules, backend, library)
+    device, found = session._DEVICE_OF[backend]()
+    assert found == accelerated and (device == "NVIDIA L4" if accelerated else device.startswith("CPU ("))
+    now = session.Session("01_tensors", "full", backend, device, accelerated, 0)
+    monkeypatch.setattr(session, "current", now)
+    assert session.precision() == policy
+    assert session.step_down() and session.current.profile == "quick" and session.precision() == "float32"
+    monkeypatch.setattr(session, "current", None)
+    assert not session.step_down()

@@ -29,6 +29,7 @@ def _parser():
     _add_lint(commands)
     _add_index(commands)
     _add_release(commands)
+    _add_site(commands)
     _add_doctor(commands)
     _add_bench(commands)
     return parser
@@ -121,11 +122,8 @@ def _add_lint(commands):
 def _add_index(commands):
     def action(asked):
         from coursekit.authoring.index import index
-        from coursekit.authoring.project import set_repository
 
-        if asked.repository:
-            set_repository(asked.repository)
-        stale = index(check=asked.check)
+        stale = index(check=asked.check, repository=asked.repository, branch=asked.branch)
         for name in stale:
             print(f"{'out of date' if asked.check else 'written'}: {name}")
         return not (asked.check and stale)
@@ -140,13 +138,14 @@ def _add_index(commands):
     )
     parser.add_argument("--check", action="store_true", help="change nothing; fail if something is out of date")
     parser.add_argument("--repository", metavar="URL", help="set the repository's address first")
+    parser.add_argument("--branch", metavar="NAME", help="set the branch that the badges open (at first: main)")
 
 
 def _add_release(commands):
     def action(asked):
         from coursekit.authoring.release import release
 
-        return release(asked.out, run=not asked.no_run)
+        return release(asked.out, run=not asked.no_run, nbgrader=asked.nbgrader, jobs=asked.jobs)
 
     parser = _add(
         commands,
@@ -157,7 +156,25 @@ def _add_release(commands):
         after_interrupt="nothing was written",
     )
     parser.add_argument("out", metavar="OUT", help="a folder that does not exist yet")
+    parser.add_argument("--nbgrader", action="store_true", help="write a course folder for nbgrader instead")
+    parser.add_argument("--jobs", type=int, metavar="N", help="notebooks at once (default: one a core, at most 4)")
     parser.add_argument("--no-run", action="store_true", help="do not execute the result")
+
+
+def _add_site(commands):
+    def action(asked):
+        from coursekit.authoring.site import site
+
+        return site(asked.out)
+
+    parser = _add(
+        commands,
+        "site",
+        action,
+        summary="Build the course as static web pages from the stored notebooks; nothing is executed.",
+        example="site build/site",
+    )
+    parser.add_argument("out", metavar="OUT", help="a new folder, or one that this command made and now replaces")
 
 
 def _add_doctor(commands):

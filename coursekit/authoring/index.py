@@ -1,8 +1,8 @@
 """`coursekit index`: write what follows from the notebooks' metadata, so that nothing is typed twice.
 
 Each notebook's title, badge, box, setup cell and list of terms; the README's table of notebooks; the course map
-(data/course.json, drawn as docs/course_map.svg); the glossary; the page of results; the table of data sets in
-data/README.md.
+(data/course.json, drawn as docs/course_map.svg); the glossary; the bibliography; the syllabus; the page of results; the
+table of data sets in data/README.md.
 """
 
 import json
@@ -13,7 +13,9 @@ import nbformat
 
 from coursekit import datasets
 from coursekit.authoring import notebooks, project
+from coursekit.authoring.bibliography import bibliography
 from coursekit.authoring.results import results_page
+from coursekit.authoring.syllabus import syllabus
 from coursekit.errors import CoursekitError
 from coursekit.records import read_lines, results_file
 
@@ -22,31 +24,61 @@ SETUP = """\
 try:
     import coursekit as ck
     from coursekit import check, claim, load, scale
-except ImportError as error:
+except ImportError as error:{here}
     {missing}
 
 rng = ck.setup("{name}")"""
+# As long as nobody has set the repository's address.
 MISSING = """\
 raise ImportError(
-        "this course's coursekit is not installed here (a public package of that name is another "
-        "project): start JupyterLab with `make lab` in the course's folder"
+        "this course's coursekit is not installed here, and no repository is set to take it from "
+        "(a public package of that name is another project): start JupyterLab with `make lab` "
+        "in the course's folder"
     ) from error"""
-MISSING_ON_COLAB = """\
-%pip install -q "coursekit-notebooks @ git+{address}"
+# Plain Python and no %pip, which asks for a restart whether one is needed or not. None is: pip may only add packages,
+# for all that is installed is given to it as constraints (`pip list` writes names and versions where `pip freeze`
+# writes local paths, which can't be constraints).
+ONLY_THIS_FILE = "  # only this file is here, as on Colab"
+INSTALL = """\
+import subprocess, sys
+
+    if "coursekit" in sys.modules:
+        raise ImportError("a stranger's package: `%pip uninstall -y coursekit`, restart") from error
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    with open("installed.txt", "w") as file:  # what is installed stays as it is
+        subprocess.run([*pip, "list", "--format=freeze"], stdout=file)
+    address = "git+{address}"
+    for ref in {refs}:  # the release of this page; the branch, if it has none
+        source = f"coursekit-notebooks @ {{address}}@{{ref}}"
+        done = subprocess.run([*pip, "install", "-c", "installed.txt", source], capture_output=True)
+        if done.returncode == 0:
+            print(f"installed {{source}}; what was here before is unchanged")
+            break
+    else:
+        raise ImportError(f"coursekit can't be installed here: {{done.stderr.decode()}}") from error
     import coursekit as ck
     from coursekit import check, claim, load, scale"""
 
 
-def index(check=False):
-    """Bring everything up to date; with `check`, change nothing. Returns the files that were, or are, out of date."""
+def index(check=False, repository=None, branch=None):
+    """Bring everything up to date; with `check`, change nothing. Returns the files that were, or are, out of date.
+
+    `repository` and `branch` set the repository's address and branch first; if anything is wrong with them, or with a
+    notebook, nothing is changed at all.
+    """
     paths = notebooks.find()
+    settings = project.moved(repository, branch)
+    home = project.home(settings)
     course = [_entry(path, notebooks.about(notebooks.read(path))) for path in paths]
-    fresh = {path: _notebook(path, notebooks.read(path)) for path in paths}
     root = project.root()
+    fresh = {root / "pyproject.toml": settings}  # the first to be written: after an interruption `index` goes on
+    fresh |= {path: _notebook(path, notebooks.read(path), home) for path in paths}
     fresh[root / "data" / "course.json"] = json.dumps(course, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
     fresh[root / "docs" / "glossary.md"] = _glossary(paths)
+    fresh[root / "docs" / "bibliography.md"] = bibliography(paths)
     fresh[root / "docs" / "results.md"] = results_page(paths)
-    fresh[root / "README.md"] = _between(root / "README.md", "notebooks", _table(course))
+    fresh[root / "docs" / "syllabus.md"] = syllabus(paths, minutes_of)
+    fresh[root / "README.md"] = _between(root / "README.md", "notebooks", _table(course, home))
     fresh[root / "data" / "README.md"] = _between(root / "data" / "README.md", "data sets", datasets.cards_markdown())
     stale = [path for path, text in fresh.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     if not check:
@@ -73,14 +105,14 @@ def _entry(path, about):
     return {"name": name, "minutes": minutes, **{key: about[key] for key in ("title", "summary", "requires")}}
 
 
-def _notebook(path, notebook):
+def _notebook(path, notebook, home):
     """The notebook's text with its generated cells renewed."""
     about, name = notebooks.about(notebook), path.stem
     about["minutes"] = minutes_of(name)
-    heading = f"# {name[:2]} {about['title']}\n\n{_badge(name)}\n\n{about['summary']}"
+    heading = f"# {name[:2]} {about['title']}\n\n{_badge(name, home)}\n\n{about['summary']}"
     _place(notebook, "title", "markdown", heading, 0)
     _place(notebook, "box", "markdown", _box(about), 1)
-    _place(notebook, "setup", "code", setup_cell(name), 2)
+    _place(notebook, "setup", "code", setup_cell(name, home), 2)
     before = next((i for i, cell in enumerate(notebook.cells) if cell.source.startswith("## Sources")), None)
     _place(notebook, "terms", "markdown", _terms(about), len(notebook.cells) if before is None else before)
     return nbformat.writes(notebooks.normalise(notebook)) + "\n"
@@ -90,7 +122,8 @@ def _place(notebook, tag, kind, source, position):
     """Put `source` into the cell with this tag, or into a new cell at `position`."""
     for cell in notebook.cells:
         if tag in notebooks.tags(cell):
-            if cell.source != source and kind == "code":
+            # What a set-up cell prints comes from its last line; where coursekit would come from has no part in it.
+            if kind == "code" and cell.source.splitlines()[-1:] != source.splitlines()[-1:]:
                 cell.outputs, cell.execution_count = [], None
             cell.source = source
             return
@@ -98,19 +131,20 @@ def _place(notebook, tag, kind, source, position):
     notebook.cells.insert(position, make(source, id=tag, metadata={"tags": [tag]}))
 
 
-def setup_cell(name):
-    """The source of the setup cell of the notebook `name`."""
-    address = project.repository()
-    return SETUP.format(missing=MISSING_ON_COLAB.format(address=address) if address else MISSING, name=name)
+def setup_cell(name, home=None):
+    """The source of the setup cell of the notebook `name`, for the `Home` that pyproject.toml names or this one."""
+    home = home or project.home()
+    if home.address is None:
+        return SETUP.format(here="", missing=MISSING, name=name)
+    install = INSTALL.format(refs=json.dumps(home.refs), address=home.address)
+    return SETUP.format(here=ONLY_THIS_FILE, missing=install, name=name)
 
 
-def _badge(name):
-    address = project.repository()
-    if address is None:
+def _badge(name, home):
+    if home.address is None:
         return "*Colab: no link yet, the repository's address is not set (`coursekit index --repository URL`).*"
-    where = f"{address.removeprefix('https://github.com/')}/blob/main/notebooks/{name}.ipynb"
     picture = "https://colab.research.google.com/assets/colab-badge.svg"
-    return f"[![Open this notebook in Colab]({picture})](https://colab.research.google.com/github/{where})"
+    return f"[![Open this notebook in Colab]({picture})]({home.on_colab(name)})"
 
 
 def _box(about):
@@ -137,11 +171,12 @@ def _short(name):
     return name.replace("_", " ")
 
 
-def _table(course):
+def _table(course, home):
     rows = ["| | Notebook | What it is about | Needs | Minutes |", "|---|---|---|---|---|"]
     for one in course:
         needs = ", ".join(need[:2] for need in one["requires"]) or "–"
         link = f"[{one['title']}](notebooks/{one['name']}.ipynb)"
+        link += f" ([Colab]({home.on_colab(one['name'])}))" if home.address else ""
         rows.append(f"| {one['name'][:2]} | {link} | {one['summary']} | {needs} | {one['minutes'] or '–'} |")
     return "\n".join(rows)
 

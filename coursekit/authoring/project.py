@@ -1,13 +1,46 @@
-"""What pyproject.toml says of the project: its version and the repository's address, which stands only there."""
+"""What pyproject.toml says of the project: its version, and where its repository is, which stands only there.
+
+The address and the branch are set by `coursekit index --repository URL --branch NAME`; everything that names them (the
+notebooks' badges and setup cells, the README's links to Colab) is written from here by the same command.
+"""
 
 import re
 import tomllib
+from dataclasses import dataclass
 
-from coursekit.authoring.notebooks import NotebookError, folder, write_whole
+from coursekit.authoring.notebooks import NotebookError, folder
 from coursekit.errors import CoursekitError
 
-UNSET = "OWNER/REPOSITORY"
-ADDRESS = re.compile(r"https://github\.com/[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
+SITE = "https://github.com/"
+UNSET = f"{SITE}OWNER/REPOSITORY"  # what stands there until somebody sets it, and what unsets it again
+ADDRESS = re.compile(rf"{re.escape(SITE)}(?P<owner>[A-Za-z0-9](-?[A-Za-z0-9])*)/(?P<name>[A-Za-z0-9._-]*[A-Za-z0-9_-])")
+BRANCH = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]|\.(?=[A-Za-z0-9_-]))*")
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where the course lives: the repository's address (None while nobody has set it), its branch, the version."""
+
+    address: str | None
+    branch: str
+    version: str
+
+    @property
+    def refs(self):
+        """Where a notebook finds its coursekit: the tag of its version; the branch, where a fork has no tags.
+
+        The tag comes first because a student's copy of a notebook must go on working when the branch moves. It can't
+        be all: GitHub's fork button leaves tags behind, and an instructor should have to set nothing but the address.
+        Whoever changes coursekit in a fork raises the version, so that no older tag is taken for it.
+        """
+        return [f"v{self.version}", self.branch]
+
+    def on_colab(self, notebook):
+        """The address that opens a notebook of the branch on Colab, or None."""
+        if self.address is None:
+            return None
+        path = f"{self.address.removeprefix(SITE)}/blob/{self.branch}/notebooks/{notebook}.ipynb"
+        return f"https://colab.research.google.com/github/{path}"
 
 
 def root():
@@ -15,27 +48,61 @@ def root():
     return folder().parent
 
 
-def pyproject():
-    """pyproject.toml as a dictionary."""
+def _read():
     try:
-        return tomllib.loads((root() / "pyproject.toml").read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+        return (root() / "pyproject.toml").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise NotebookError(f"pyproject.toml can't be read: {error}") from error
+
+
+def pyproject(text=None):
+    """pyproject.toml, or `text` in its place, as a dictionary."""
+    try:
+        return tomllib.loads(_read() if text is None else text)
+    except tomllib.TOMLDecodeError as error:
+        raise NotebookError(f"pyproject.toml can't be read: {error}") from error
+
+
+def home(text=None):
+    """The `Home` that pyproject.toml, or `text` in its place, names."""
+    said = pyproject(text)
+    try:
+        address, branch = said["project"]["urls"]["Repository"], said["tool"]["coursekit"]["branch"]
+    except KeyError:
+        raise CoursekitError("pyproject.toml lacks [tool.coursekit] branch or [project.urls] Repository") from None
+    address = address.rstrip("/")
+    return Home(None if address == UNSET else address, branch, said["project"]["version"])
 
 
 def repository():
     """The repository's address without a slash at its end, or None while nobody has set it."""
-    address = pyproject()["project"]["urls"]["Repository"].rstrip("/")
-    return None if UNSET in address else address
+    return home().address
 
 
-def set_repository(address):
-    """Write the repository's address into pyproject.toml; `CoursekitError` if it can't be one."""
-    address = address.removesuffix("/").removesuffix(".git")
-    if not ADDRESS.fullmatch(address) or UNSET in address:
-        raise CoursekitError(f"{address} is not an address such as https://github.com/owner/repository")
-    file = root() / "pyproject.toml"
-    text, changed = re.subn(r'(?m)^Repository = "[^"]*"', f'Repository = "{address}"', file.read_text(encoding="utf-8"))
+def moved(address=None, branch=None):
+    """The text of pyproject.toml with another address or branch; `CoursekitError` if it can't be one."""
+    text = _read()
+    if address is not None:
+        text = _replace(text, "Repository", _address(address))
+    if branch is not None:
+        if not BRANCH.fullmatch(branch) or branch.endswith(".lock"):
+            raise CoursekitError(f"{branch!r} is not a branch such as main: letters, digits, dots and dashes only")
+        text = _replace(text, "branch", branch)
+    return text
+
+
+def _address(given):
+    """The address in its plain form."""
+    address = given.strip().removesuffix("/").removesuffix(".git")
+    found = ADDRESS.fullmatch(address)
+    half_set = found and address != UNSET and (found["owner"] == "OWNER" or found["name"] == "REPOSITORY")
+    if not found or half_set:
+        raise CoursekitError(f"{given!r} is not an address such as https://github.com/owner/repository")
+    return address
+
+
+def _replace(text, key, value):
+    text, changed = re.subn(rf'(?m)^{key} = "[^"]*"', f'{key} = "{value}"', text)
     if changed != 1:
-        raise CoursekitError('pyproject.toml has no line `Repository = "…"` under [project.urls]; put it back')
-    write_whole(file, text)
+        raise CoursekitError(f'pyproject.toml needs one line `{key} = "…"` and has {changed}; put it right')
+    return text

@@ -11,7 +11,7 @@ Importing this imports no NumPy: notebooks do it in their first cell.
 from coursekit.datasets import cifar
 from coursekit.datasets.bundled import BUNDLED
 from coursekit.datasets.cards import Card, Dataset, table
-from coursekit.datasets.published import PUBLISHED, load_published
+from coursekit.datasets.published import PUBLISHED, NothingCame, load_published
 from coursekit.errors import DataUnavailable
 
 __all__ = ["Card", "Dataset", "cards_markdown", "load", "names"]
@@ -26,6 +26,9 @@ def load(name, data_dir=None):
 
     Returns a `Dataset`: x_train, y_train, x_test, y_test (NumPy arrays) and a card that says what they are.
 
+    Where a GPU brought `full` by itself (nobody asked for it) and there is no way to a published data set, the bundled
+    one takes its place, the notebook goes on at `quick`, and one line says so.
+
     Raises `DataUnavailable` if there is no such data set or it can't be had here, and `DataRefused` if a file that
     should hold it does not; both say what to do. Raises `TypeError` if `name` is not a string.
     """
@@ -37,10 +40,25 @@ def load(name, data_dir=None):
         card, loader = BUNDLED[name]
         return loader(card)
     if name in PUBLISHED:
-        return load_published(PUBLISHED[name], data_dir)
+        return _published_or_stand_in(name, data_dir)
     if name == cifar.CARD.name:
         return cifar.cifar10(data_dir)
     raise DataUnavailable(f"there is no data set {name!r}{_meant(name)}; there are {', '.join(names())}")
+
+
+def _published_or_stand_in(name, data_dir):
+    from coursekit.session import step_down
+
+    try:
+        return load_published(PUBLISHED[name], data_dir)
+    except NothingCame as problem:
+        if not step_down():
+            raise
+        print(
+            f"{name} can't be had here ({problem.why}): the notebook goes on at `quick`, with {problem.stand_in}, "
+            "which is bundled"
+        )
+        return load(problem.stand_in)
 
 
 def names():

@@ -26,6 +26,7 @@ WHOLE_FONTS = (  # they have all classes
     "STIXGeneral.ttf", "STIXGeneralItalic.ttf", "STIXGeneralBolIta.ttf",
 )  # fmt: skip
 LATIN_FONTS = ("cmr10.ttf", "cmb10.ttf", "cmss10.ttf", "cmtt10.ttf", "cmti10.ttf")  # used for Latin letters and digits
+NEWER_FONT = "cmti10.ttf"  # matplotlib 3.10 does not have it yet: there the others take its turns
 TEST_FONTS = ("DejaVuSans-BoldOblique.ttf", "DejaVuSansMono.ttf", "DejaVuSerif-Italic.ttf", "STIXGeneralBol.ttf")
 
 BOX, SIDE = 20, 28  # pixels: a glyph before distortion, and the image
@@ -62,7 +63,9 @@ def fonts_for(character, *, test=False):
     """The names of the font files in which a character is drawn, for the training or for the test part."""
     if test:
         return TEST_FONTS
-    return WHOLE_FONTS + LATIN_FONTS if character.isascii() and character.isalnum() else WHOLE_FONTS
+    if not (character.isascii() and character.isalnum()):
+        return WHOLE_FONTS
+    return WHOLE_FONTS + tuple(font for font in LATIN_FONTS if font != NEWER_FONT or _file(font).is_file())
 
 
 def draw(character, font):
@@ -89,14 +92,19 @@ def draw(character, font):
     return picture
 
 
+def _file(font):
+    from matplotlib import get_data_path
+
+    return Path(get_data_path()) / "fonts" / "ttf" / font
+
+
 @cache
 def _opened(font):
     """A font of matplotlib's, ready to draw with, and the table of its characters."""
-    from matplotlib import get_data_path
     from matplotlib.ft2font import FT2Font
     from PIL import ImageFont
 
-    file = str(Path(get_data_path()) / "fonts" / "ttf" / font)
+    file = str(_file(font))
     return ImageFont.truetype(file, POINTS, layout_engine=ImageFont.Layout.BASIC), FT2Font(file)
 
 

@@ -123,6 +123,14 @@ FASHION_MNIST = Published(
 PUBLISHED = {spec.card.name: spec for spec in (MNIST, FASHION_MNIST)}
 
 
+class NothingCame(DataUnavailable):
+    """The data is not on this machine and the network did not bring it; `why`, in words, and what stands in."""
+
+    def __init__(self, spec, why):
+        super().__init__(_no_way(spec, why))
+        self.why, self.stand_in = f"{urlsplit(BASE).hostname} {why}", spec.stand_in
+
+
 def load_published(spec, data_dir=None):
     """The Dataset of a Published, from the first place that has it. Raises DataRefused or DataUnavailable."""
     readers = files.readers_folder(data_dir)
@@ -203,7 +211,7 @@ def _download(spec):
             contents[name] = files.fetch(BASE + name, spec.at_most)
             arrays |= _verified(spec, name, contents[name])
         except files.NoAnswer as reason:
-            raise DataUnavailable(_no_way(spec, reason)) from None
+            raise NothingCame(spec, reason) from None
         except NotTheData as reason:
             raise DataRefused(
                 f"What came from {BASE}{name} is refused as {spec.card.name}: {reason}. It was not kept. If this "

@@ -127,3 +127,12 @@ def test_a_blank_is_refused():
 def test_digits_can_be_drawn_too():
     x, y = glyphs.variants("0123456789", 5)
     assert x.shape == (50, 28, 28) and np.bincount(y).tolist() == [5] * 10
+
+
+def test_an_older_matplotlib_without_one_of_the_fonts_draws_with_the_others(monkeypatch, tmp_path):
+    for font in glyphs.LATIN_FONTS:
+        if font != glyphs.NEWER_FONT:
+            (tmp_path / font).touch()
+    assert glyphs.NEWER_FONT in glyphs.fonts_for("a") and glyphs.NEWER_FONT not in glyphs.fonts_for("γ")
+    monkeypatch.setattr(glyphs, "_file", lambda font: tmp_path / font)
+    assert set(glyphs.fonts_for("a")) == {*glyphs.WHOLE_FONTS, *glyphs.LATIN_FONTS} - {glyphs.NEWER_FONT}
