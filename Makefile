@@ -2,7 +2,7 @@
 # and make:
 #   make lab      make the environment and open JupyterLab on the welcome page
 #   make test     make it, run the tests and execute every notebook as a test
-#   make check    the slower proofs: lint, other backends, the student edition, grading, the pages, a real browser
+#   make check    the slower proofs: lint, other backends, the student edition, grading, the pages, Colab
 #   make site     build the course as web pages in build/site
 #   make env      make the environment only; `make env TORCH=1` brings PyTorch, which is large; TEACH=1 what grading
 #                 and the pages need

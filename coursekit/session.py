@@ -253,6 +253,13 @@ def _cpu():
 _MEMORY_GROWTH = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 
 
+def _offer_dlpack(tensor, to_dlpack):
+    """Give tensors of TensorFlow up to 2.19 the half of DLPack's agreement by which other libraries take them over."""
+    if not hasattr(tensor, "__dlpack__"):
+        tensor.__dlpack__ = lambda self, **_: to_dlpack(self)
+        tensor.__dlpack_device__ = lambda self: (2 if "GPU" in self.device else 1, 0)  # DLPack's numbers of devices
+
+
 def _tensorflow_device():
     import tensorflow as tf
 
@@ -260,6 +267,7 @@ def _tensorflow_device():
     for gpu in gpus:
         with contextlib.suppress(RuntimeError):  # too late: the GPU is already in use in this kernel
             tf.config.experimental.set_memory_growth(gpu, True)
+    _offer_dlpack(type(tf.constant(0)), tf.experimental.dlpack.to_dlpack)
     if not gpus:
         return _cpu(), False
     return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU"), True

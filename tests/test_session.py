@@ -304,3 +304,24 @@ def test_the_other_backends_name_their_device_and_its_precision(monkeypatch, bac
     assert session.step_down() and session.current.profile == "quick" and session.precision() == "float32"
     monkeypatch.setattr(session, "current", None)
     assert not session.step_down()
+
+
+def test_tensors_of_older_tensorflow_hand_their_memory_over():
+    import numpy as np
+    import tensorflow as tf
+
+    from coursekit import session
+
+    class Older:  # what tensors of TensorFlow 2.19 offer
+        device = "/job:localhost/replica:0/task:0/device:CPU:0"
+
+        def __init__(self, tensor):
+            self.tensor = tensor
+
+    t = tf.range(5.0)
+    session._offer_dlpack(Older, lambda older: tf.experimental.dlpack.to_dlpack(older.tensor))
+    taken = np.from_dlpack(Older(t))
+    assert np.shares_memory(taken, np.asarray(t))
+    has_it = type(t).__dlpack__
+    session._offer_dlpack(type(t), None)
+    assert type(t).__dlpack__ is has_it

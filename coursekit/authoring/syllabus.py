@@ -99,7 +99,7 @@ def _parts(path, running):
     notebook = notebooks.read(path)
     title, sections = notebooks.about(notebook)["title"], [[1, 0, []]]
     for cell in notebook.cells:
-        if "solution" in notebooks.tags(cell):
+        if {"solution", "setup", "title"} & set(notebooks.tags(cell)):
             continue
         heading = SECTION.search(cell.source) if cell.cell_type == "markdown" else None
         if heading and int(heading[1]) > sections[-1][0]:
