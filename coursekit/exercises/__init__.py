@@ -7,6 +7,7 @@ hint: one sentence that names the likely mistake without giving the answer away.
 
 import dis
 import importlib
+import itertools
 import pkgutil
 import traceback
 
@@ -69,7 +70,7 @@ def attempt(identifier, answer):
         outcome = checker(answer)
     except Exception as error:
         return _hint_from(error, answer)
-    return RETURNS_NOTHING if outcome is NOT_ATTEMPTED and _does_something(answer) else outcome
+    return RETURNS_NOTHING if outcome is NOT_ATTEMPTED and _forgets_return(answer) else outcome
 
 
 def find(identifier):
@@ -103,11 +104,14 @@ def _modules_of(number):
     return [f"{__name__}.{module.name}" for module in pkgutil.iter_modules(__path__) if module.name.startswith(start)]
 
 
-def _does_something(answer):
-    """Whether `answer` is a function with more in it than the gap that it was handed out with."""
-    code = getattr(answer, "__code__", None)
+def _forgets_return(answer):
+    """Whether `answer` is a function that does something, unlike the gap as it was handed out, and returns nothing."""
+    steps = list(dis.get_instructions(answer.__code__)) if hasattr(answer, "__code__") else []
     idle = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
-    return code is not None and not {step.opname for step in dis.get_instructions(code)} <= idle
+    returned = [step for step in steps if step.opname == "RETURN_CONST"]
+    returned += [before for before, step in itertools.pairwise(steps) if step.opname == "RETURN_VALUE"]
+    nothing = all(step.opname in ("LOAD_CONST", "RETURN_CONST") and step.argval is None for step in returned)
+    return nothing and not {step.opname for step in steps} <= idle
 
 
 def _known():

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from helpers import make_notebook
 
-from coursekit.authoring import index, lint, notebooks
+from coursekit.authoring import index, lint, notebooks, project
 from coursekit.exercises import exercise
 
 for number in range(1, 7):
@@ -27,7 +27,7 @@ END = ["md:## Summary", "md:## Sources", "md:## What comes next"]
 def stored(*cells, name="97_example", **about):
     """A notebook with its generated cells, as if executed."""
     notebook = make_notebook(*cells, **({"terms": {"tensor": "a block of numbers"}, "minutes": 1.0} | about))
-    notebook = nbformat.reads(index._notebook(Path(f"{name}.ipynb"), notebook), 4)
+    notebook = nbformat.reads(index._notebook(Path(f"{name}.ipynb"), notebook, project.home()), 4)
     for count, cell in enumerate([cell for cell in notebook.cells if notebooks.has_code(cell)], 1):
         cell.execution_count = count
         said = {"exercise": ": not attempted yet", "solution": ": right."}

@@ -43,10 +43,15 @@ def test_a_function_that_forgets_its_return_is_told_so(capsys):
     def forgetful(x):
         x + x
 
+    def half_done(x):
+        double = ...
+        return double
+
     check("98.1", gap)
+    check("98.1", half_done)
     check("98.1", forgetful)
     said = capsys.readouterr().out.splitlines()
-    assert "not attempted" in said[0] and "returned nothing" in said[1]
+    assert "not attempted" in said[0] and "not attempted" in said[1] and "returned nothing" in said[2]
     with pytest.raises(WrongAnswer, match="returned nothing"):
         grade("98.1", forgetful)
 

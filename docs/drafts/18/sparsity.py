@@ -1,0 +1,83 @@
+"""Which weights can go: scores, masks, a schedule, and the removal of whole units, in NumPy. Born in notebook 18.
+
+`coursekit.compression` prunes Keras models while they train; here is what such a method decides, in a few lines each.
+A network is a list with [weights (fan_in, fan_out), bias (fan_out,)] for each layer, as in `coursekit.layers`.
+"""
+
+import itertools
+
+import numpy as np
+
+
+def lamp_scores(weights):
+    """The layer-adaptive score of each weight of a layer, an array shaped like it, from above 0 to 1.
+
+    The square of a weight over the sum of the squares of all that are at least as large; the largest of a layer has 1.
+    Of equal weights, the later ones have the larger score. A layer of nothing but zeros has the scores 0.
+    Lee, Park, Mo, Ahn and Shin (2021), "Layer-adaptive sparsity for the magnitude-based pruning".
+    """
+    squares = np.square(np.asarray(weights, dtype=np.float64)).ravel()
+    order = np.argsort(squares, kind="stable")
+    rising = squares[order]
+    left = np.cumsum(rising[::-1])[::-1]  # of each weight and all above it
+    scores = np.empty_like(squares)
+    scores[order] = np.divide(rising, left, out=np.zeros_like(rising), where=left > 0)
+    return scores.reshape(np.shape(weights))
+
+
+def keep_largest(scores, sparsity):
+    """Masks of ones and zeros that keep the largest of all scores together: a list of float32 arrays.
+
+    scores: a list of arrays, one for each layer, compared with each other. sparsity: the share that goes, 0 to 1.
+    Exactly round(sparsity · n) of all n numbers go; of equal ones, the first.
+    Raises ValueError for a sparsity outside of 0 to 1, or for NaN among the scores.
+    """
+    if not 0 <= sparsity <= 1:
+        raise ValueError(f"the sparsity is {sparsity}; give the share of weights that should go, from 0 to 1")
+    everything = np.concatenate([np.ravel(one) for one in scores])
+    if np.isnan(everything).any():
+        raise ValueError("there is NaN among the scores; were the weights trained at too high a learning rate?")
+    mask = np.ones(everything.size, dtype=np.float32)
+    mask[np.argsort(everything, kind="stable")[: round(sparsity * everything.size)]] = 0
+    ends = np.cumsum([np.size(one) for one in scores])[:-1]
+    return [part.reshape(np.shape(one)) for part, one in zip(np.split(mask, ends), scores, strict=True)]
+
+
+def polynomial_sparsity(step, *, begin, end, final, initial=0.0, power=3):
+    """The sparsity that is due at a step: `initial` up to `begin`, then rising, fast at first, to `final` at `end`.
+
+    final + (initial − final) · (1 − (step − begin) / (end − begin))^power; Zhu and Gupta (2017), "To prune, or not to
+    prune". step may be an array. Raises ValueError if `end` is not after `begin`.
+    """
+    if not begin < end:
+        raise ValueError(f"pruning should end after it begins; begin is {begin} and end {end}")
+    passed = np.clip((np.asarray(step, dtype=float) - begin) / (end - begin), 0, 1)
+    return final + (initial - final) * (1 - passed) ** power
+
+
+def unit_scores(network):
+    """For each hidden layer the scores of its units, (units,): the norm of what comes in times that of what goes out.
+
+    network: two layers or more. A ReLU lets a positive factor pass from the one to the other, so neither norm alone
+    means anything; their product is the same however the factor is shared out.
+    """
+    return [
+        np.sqrt((weights**2).sum(axis=0) + bias**2) * np.sqrt((after**2).sum(axis=1))
+        for (weights, bias), (after, _) in itertools.pairwise(network)
+    ]
+
+
+def narrow(network, share):
+    """A smaller network: of each hidden layer the share of units with the largest `unit_scores`, at least one.
+
+    Raises ValueError for a share that is not above 0 and at most 1.
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"the share is {share}; give the share of units to keep, above 0 and at most 1")
+    kept = [np.sort(np.argsort(-s, kind="stable")[: max(round(share * s.size), 1)]) for s in unit_scores(network)]
+    inputs = [np.arange(len(network[0][0])), *kept]
+    outputs = [*kept, np.arange(len(network[-1][1]))]
+    return [
+        [weights[np.ix_(rows, columns)], bias[columns]]
+        for (weights, bias), rows, columns in zip(network, inputs, outputs, strict=True)
+    ]

@@ -1,0 +1,327 @@
+"""The checks of notebook 18: right answers pass, gaps are not attempted, each mistake gets its own hint."""
+
+import numpy as np
+import pytest
+
+from coursekit import quantization, sparsity
+from coursekit.exercises import NOT_ATTEMPTED, attempt
+from coursekit.exercises.ex18_pruning_and_quantization import stored_size
+
+TIMES = 30
+
+
+def outcomes(exercise, answer, times=TIMES):
+    return [attempt(exercise, answer) for _ in range(times)]
+
+
+def all_say(exercise, answer, hint, times=5):
+    said = outcomes(exercise, answer, times)
+    return all(isinstance(one, str) and hint in one for one in said)
+
+
+# --- 18.1: global pruning ---------------------------------------------------------------------------------------------
+def pruned_by(score=np.abs):
+    def prune_together(kernels, share):
+        everything = np.concatenate([w.ravel() for w in kernels])
+        everything[np.argsort(score(everything))[: round(share * everything.size)]] = 0
+        ends = np.cumsum([w.size for w in kernels])[:-1]
+        return [part.reshape(w.shape) for part, w in zip(np.split(everything, ends), kernels, strict=True)]
+
+    return prune_together
+
+
+def in_place(kernels, share):
+    for w, values in zip(kernels, pruned_by()(kernels, share), strict=True):
+        w[...] = values
+    return kernels
+
+
+def each_its_share(kernels, share):
+    return [pruned_by()([w], share)[0] for w in kernels]
+
+
+def masks_only(kernels, share):
+    return [(w != 0).astype(float) for w in pruned_by()(kernels, share)]
+
+
+def first_ones(kernels, share):
+    """The right number of zeros, in the wrong places."""
+    flat = np.concatenate([w.ravel() for w in kernels])
+    flat[: round(share * flat.size)] = 0
+    ends = np.cumsum([w.size for w in kernels])[:-1]
+    return [part.reshape(w.shape) for part, w in zip(np.split(flat, ends), kernels, strict=True)]
+
+
+def test_global_pruning_passes():
+    assert outcomes("18.1", pruned_by()) == [None] * TIMES
+    assert attempt("18.1", lambda kernels, share: tuple(w.tolist() for w in pruned_by()(kernels, share))) is None
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (pruned_by(lambda w: w), "compare sizes, without the sign"),
+        (pruned_by(lambda w: -np.abs(w)), "those are the largest"),
+        (each_its_share, "the same share from each array"),
+        (masks_only, "those are the masks"),
+        (in_place, "work on copies"),
+        (first_ones, "but not the smallest"),
+        (lambda kernels, share: pruned_by()(kernels, share / 2), "should be 0 for a share"),
+        (lambda kernels, share: pruned_by()(kernels, 1 - share / 9), "should be 0 for a share"),
+        (lambda kernels, share: [2 * w for w in pruned_by()(kernels, share)], "should keep their values"),
+        (lambda kernels, share: [w.ravel() for w in pruned_by()(kernels, share)], "keep its shape"),
+        (lambda kernels, share: np.concatenate([w.ravel() for w in kernels]), "return a list of 3 arrays"),
+    ],
+)
+def test_wrong_pruning_gets_its_own_hint(answer, hint):
+    assert all_say("18.1", answer, hint)
+
+
+# --- 18.2: the schedule -----------------------------------------------------------------------------------------------
+def due(step, begin, end, initial, final, power):
+    passed = min(max((step - begin) / (end - begin), 0), 1)
+    return final + (initial - final) * (1 - passed) ** power
+
+
+def passed(step, begin, end):
+    return min(max((step - begin) / (end - begin), 0), 1)
+
+
+def test_the_schedule_passes():
+    assert outcomes("18.2", due) == [None] * TIMES
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (lambda step, begin, end, s0, s1, power: s0 + (s1 - s0) * passed(step, begin, end), "in a straight line"),
+        (
+            lambda step, begin, end, s0, s1, power: s0 + (s1 - s0) * passed(step, begin, end) ** power,
+            "fast at first and slowly at the end",
+        ),
+        (lambda step, begin, end, s0, s1, power: due(step, begin, end, s1, s0, power), "from final to initial"),
+        (lambda step, begin, end, s0, s1, power: due(step, 0, end, s0, s1, power), "counts from `begin`"),
+        (lambda step, begin, end, s0, s1, power: due(step, begin, end, 0, s1, power), "begin at `initial`"),
+        (
+            lambda step, begin, end, s0, s1, power: s1 + (s0 - s1) * (1 - (step - begin) / (end - begin)) ** power,
+            "the sparsity",
+        ),
+        (lambda step, begin, end, s0, s1, power: [s0, s1], "return one number"),
+        (lambda step, begin, end, s0, s1, power: 2 * due(step, begin, end, s0, s1, power), "is due, not"),
+    ],
+)
+def test_a_wrong_schedule_gets_its_own_hint(answer, hint):
+    assert all_say("18.2", answer, hint)
+
+
+def test_a_schedule_with_the_power_of_the_text_is_found_out():
+    said = outcomes("18.2", lambda step, begin, end, s0, s1, power: due(step, begin, end, s0, s1, 3), 10)
+    assert any(one is not None and "yours is always 3" in one for one in said)
+
+
+# --- 18.3: entropy ----------------------------------------------------------------------------------------------------
+def bits(counts):
+    counts = np.asarray(counts, dtype=float)
+    seen = counts[counts > 0]
+    return float((seen * np.log2(seen.sum() / seen)).sum())
+
+
+def with_zeros(counts):
+    p = np.asarray(counts) / np.sum(counts)
+    with np.errstate(all="ignore"):
+        return float(-(p * np.log2(p)).sum() * np.sum(counts))
+
+
+def fixed_length(counts):
+    counts = np.asarray(counts)
+    return float(counts.sum() * np.log2((counts > 0).sum()))
+
+
+def test_the_entropy_of_a_stream_passes():
+    assert outcomes("18.3", bits) == [None] * TIMES
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (lambda counts: bits(counts) / np.sum(counts), "the bits of one symbol"),
+        (lambda counts: bits(counts) * np.log(2), "those are nats"),
+        (lambda counts: bits(counts) * np.log(2) / np.sum(counts), "entropy in nats"),
+        (lambda counts: bits(counts) / 8, "bits, not bytes"),
+        (lambda counts: -bits(counts), "the sign is wrong"),
+        (with_zeros, "leave out counts of 0"),
+        (fixed_length, "frequent symbols can have shorter codes"),
+        (lambda counts: 32 * float(np.sum(counts)), "at least"),
+        (lambda counts: counts, "return one number"),
+    ],
+)
+def test_wrong_bits_get_their_own_hint(answer, hint):
+    assert all_say("18.3", answer, hint)
+
+
+# --- 18.4: reasons ----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("answer", [["A", "B", "D", "C"], "ABDC", ("a", "b ", "d", "c")])
+def test_the_reasons_pass_in_any_form(answer):
+    assert attempt("18.4", answer) is None
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        ("BBDC", "1: the zeros are there"),
+        ("AADC", "2: what in a model holds zeros and ones"),
+        ("ABAC", "3: the zeros were there once"),
+        ("ABDB", "4: the layers are plain and sparse"),
+        ("EBDC", "1: they can"),
+        (["A", "B", "D", 3], "4 should be one of the letters"),
+        (["A", ..., "D", "C"], "2 is still to do; what comes before it is right"),
+        (["A", "B"], "give four letters"),
+    ],
+)
+def test_wrong_reasons_get_their_own_hint(answer, hint):
+    assert hint in attempt("18.4", answer)
+
+
+# --- 18.5: a quantizer ------------------------------------------------------------------------------------------------
+def quantizer_with(widen=True, steps=lambda bits: 2**bits - 1, rounding=np.rint, low_code=lambda bits: 0):
+    def quantizer(x, bits):
+        low, high = (min(x.min(), 0.0), max(x.max(), 0.0)) if widen else (x.min(), x.max())
+        first, top = low_code(bits), 2**bits - 1
+        scale = (high - low) / steps(bits)
+        zero = int(np.rint(-low / scale)) + first
+        return np.clip(rounding(x / scale) + zero, first, first + top).astype(int), scale, zero
+
+    return quantizer
+
+
+def symmetric(x, bits):
+    scale = 2 * np.abs(x).max() / (2**bits - 1)
+    return np.rint(x / scale).astype(int), scale, 0
+
+
+def fractional(x, bits):
+    codes, scale, _ = quantizer_with()(x, bits)
+    return codes, scale, -min(x.min(), 0.0) / scale + 0.123
+
+
+def for_both_signs_only(x, bits):
+    return quantizer_with()(x, bits) if x.min() < 0 < x.max() else symmetric(x, bits)
+
+
+def test_the_quantizer_passes():
+    assert outcomes("18.5", quantizer_with()) == [None] * TIMES
+    assert outcomes("18.5", quantizer_with(rounding=np.round)) == [None] * TIMES
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (quantizer_with(steps=lambda bits: 2**bits), "2**b − 1 steps"),
+        (quantizer_with(widen=False), "the range must hold 0"),
+        (quantizer_with(rounding=np.floor), "round to the nearest code"),
+        (quantizer_with(rounding=lambda x: np.rint(x) + 2), "should bring back x"),
+        (quantizer_with(low_code=lambda bits: -(2 ** (bits - 1))), "that of signed codes"),
+        (symmetric, "yours is symmetric about 0"),
+        (for_both_signs_only, "yours is symmetric about 0"),
+        (fractional, "it must be a whole number"),
+        (lambda x, bits: quantizer_with()(x, bits)[0], "return three things"),
+        (lambda x, bits: (quantizer_with()(x, bits)[0].ravel(), 1, 0), "the shape of x"),
+        (lambda x, bits: (quantizer_with()(x, bits)[0], quantizer_with()(x, bits)[1] * 3, 0), "the scale is the range"),
+    ],
+)
+def test_a_wrong_quantizer_gets_its_own_hint(answer, hint):
+    assert all_say("18.5", answer, hint)
+
+
+# --- 18.6: by hand ----------------------------------------------------------------------------------------------------
+BY_HAND = [0.02, -78, -3, 3.56, 127, 0.02**2 / 12]
+
+
+def test_the_numbers_are_those_of_the_package():
+    scale, zero = quantization.affine(-1, 4.1)
+    codes = quantization.quantize([1.5, 9], scale, zero)
+    value = quantization.dequantize(100, scale, zero)
+    assert np.allclose([scale, zero, codes[0], value, codes[1], scale**2 / 12], BY_HAND)
+
+
+@pytest.mark.parametrize("form", [list, tuple, np.array])
+def test_the_right_numbers_pass(form):
+    assert attempt("18.6", form(BY_HAND)) is None
+
+
+@pytest.mark.parametrize(
+    "place, wrong, hint",
+    [
+        (0, 5.1 / 256, "(a): 256 codes have 255 steps"),
+        (0, 0.5, "(a): the scale is the range"),
+        (1, 50, "(b): −1 is 50 steps below 0"),
+        (1, 0, "(b): only a symmetric grid"),
+        (2, 75, "(c): that is 1.5 in steps"),
+        (3, 2.0, "(d): subtract the zero point"),
+        (3, 0.44, "(d): (100 − z)"),
+        (4, 372, "(e): there is no such code"),
+        (5, 0.0004, "(f): that is the squared step"),
+        (5, 0.02 / 12, "(f): the step has to be squared"),
+        (5, ..., "(f) is still to do"),
+    ],
+)
+def test_wrong_numbers_get_their_own_hint(place, wrong, hint):
+    assert hint in attempt("18.6", [*BY_HAND[:place], wrong, *BY_HAND[place + 1 :]])
+
+
+# --- 18.7: small ------------------------------------------------------------------------------------------------------
+def smaller_by(share, weight_bits, bias_bits=6):
+    def smaller(network, x, labels):
+        masks = sparsity.keep_largest([sparsity.lamp_scores(w) for w, _ in network], share)
+        return [
+            [quantization.round_weights(w * mask, weight_bits), quantization.round_weights(b, bias_bits)]
+            for (w, b), mask in zip(network, masks, strict=True)
+        ]
+
+    return smaller
+
+
+def test_a_small_network_passes():
+    assert outcomes("18.7", smaller_by(0.5, 5)) == [None] * TIMES
+
+
+def test_size_counts_values_and_indices():
+    array = np.repeat(np.float32([0, 1]), 5000)
+    assert 8 < stored_size([[array]]) < 60
+    noise = np.random.default_rng(0).normal(size=1000).astype("float32")
+    assert 3000 < stored_size([[noise]]) < 4100
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (lambda network, x, labels: network, "as many bytes as before"),
+        (smaller_by(0.1, 8), "are wanted: prune more"),
+        (smaller_by(0.97, 5), "be gentler"),
+        (lambda network, x, labels: [[0 * w, b] for w, b in network], "be gentler"),
+        (lambda network, x, labels: network[:1], "return a list of [weights, bias]"),
+        (lambda network, x, labels: [[w[:, :5], b[:5]] for w, b in network], "the shapes should stay"),
+        (lambda network, x, labels: [[w * np.nan, b] for w, b in network], "finite numbers"),
+    ],
+)
+def test_too_large_or_too_bad_gets_its_own_hint(answer, hint):
+    assert all_say("18.7", answer, hint, times=2)
+
+
+# --- gaps -------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "exercise, gap",
+    [
+        ("18.1", lambda kernels, share: None),
+        ("18.2", lambda step, begin, end, initial, final, power: None),
+        ("18.3", lambda counts: None),
+        ("18.4", [..., ..., ..., ...]),
+        ("18.5", lambda x, bits: None),
+        ("18.6", [...] * 6),
+        ("18.7", lambda network, x, labels: None),
+        ("18.4", ...),
+        ("18.6", None),
+    ],
+)
+def test_a_gap_is_not_attempted(exercise, gap):
+    assert attempt(exercise, gap) is NOT_ATTEMPTED

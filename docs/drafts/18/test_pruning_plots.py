@@ -1,0 +1,73 @@
+"""The plots of notebook 18: what they draw, what their captions say, what they refuse."""
+
+import numpy as np
+import pytest
+
+from coursekit import plots
+
+pytestmark = pytest.mark.usefixtures("no_figures_left")
+
+
+def test_histograms_say_what_is_cut(drawn):
+    weights = np.array([[-1.0, 0.1], [0.2, 3.0]])
+    figure, caption = drawn("weight_histograms", {"first": weights, "last": weights * 2}, {"first": 0.5})
+    assert "first: 4 weights, deviation 1.48, largest 3, 50.0% smaller than 0.5 (hatched)" in caption
+    assert caption.endswith("last: 4 weights, deviation 2.95, largest 6.")
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["first", "last"]
+    assert {bar.get_hatch() for bar in figure.axes[0].patches} == {None, "////"} or {
+        bar.get_hatch() for bar in figure.axes[0].patches
+    } == {"", "////"}
+
+
+@pytest.mark.parametrize("weights", [np.zeros(0), np.array([1.0, np.nan])])
+def test_histograms_need_finite_numbers(weights):
+    with pytest.raises(ValueError, match="all should be finite numbers"):
+        plots.weight_histograms({"bad": weights})
+
+
+@pytest.mark.parametrize("bits", [1, 3, 8])
+def test_a_quantizer_has_its_steps_and_its_zero(drawn, bits):
+    figure, caption = drawn("quantizer", -1, 3, bits)
+    step = 4 / (2**bits - 1)
+    assert f"{bits} bits, {2**bits} values for -1 to 3" in caption and f"a step of {step:.3g}" in caption
+    stairs = np.unique(figure.axes[0].lines[1].get_ydata())
+    assert len(stairs) <= 2**bits and 0 in stairs
+
+
+def test_a_quantizer_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="the smaller first"):
+        plots.quantizer(3, -1, 4)
+
+
+def test_rounding_errors_are_measured_in_twelfths(drawn):
+    even = (np.arange(1000) + 0.5) / 1000 - 0.5
+    figure, caption = drawn("rounding_errors", {"even": even, "none": np.zeros(10)})
+    assert "even: variance 1; none: variance 0" in caption
+    assert len(figure.axes) == 2
+
+
+def test_sizes_of_files_with_gaps(drawn):
+    table = {"dense": {"raw": 1000, "zipped": 900}, "pruned": {"raw": 1000, "zipped": None}}
+    figure, caption = drawn("file_sizes", table)
+    assert "dense: raw 1,000, zipped 900 (least: zipped); pruned: raw 1,000 (least: raw)" in caption
+    assert sum(bar.get_width() > 0 for bar in figure.axes[0].patches) == 3
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["raw", "zipped"]
+
+
+def test_sizes_need_the_same_containers_and_bytes():
+    with pytest.raises(ValueError, match="give each model raw, zipped"):
+        plots.file_sizes({"a": {"raw": 1, "zipped": 1}, "b": {"raw": 1}})
+    with pytest.raises(ValueError, match="a size above 0"):
+        plots.file_sizes({"a": {"raw": 0}})
+
+
+def test_times_are_relative_to_the_first(drawn):
+    figure, caption = drawn("times", {"dense": 0.02, "narrow": 0.005}, "a product")
+    assert caption == "a product: dense takes 20 ms; relative to it, narrow 0.25."
+    assert [bar.get_width() for bar in figure.axes[0].patches] == [1, 0.25]
+
+
+@pytest.mark.parametrize("seconds", [{"alone": 1}, {"a": 1, "b": 0}])
+def test_times_need_two_above_zero(seconds):
+    with pytest.raises(ValueError, match="two times or more"):
+        plots.times(seconds, "nothing")
