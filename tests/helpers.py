@@ -40,6 +40,7 @@ FLAGS = [
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
+    "--force-prefers-reduced-motion",  # a click must not chase a page that is scrolling smoothly
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",

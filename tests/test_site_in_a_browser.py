@@ -155,14 +155,16 @@ def test_the_search_finds_a_word_of_the_course(browser, address):
 
 def test_solutions_are_collapsed_until_they_are_asked_for(browser, address):
     browser.get(f"{address}notebooks/02_broadcasting.html")
+    wait_for(lambda: browser.execute_script(TYPESET), 60)  # until then formulas grow, and what is below them moves
     notebook = notebooks.read(ROOT / "notebooks" / "02_broadcasting.ipynb")
     solutions = browser.find_elements("css selector", "details")
     assert len(solutions) == sum("solution" in notebooks.tags(cell) for cell in notebook.cells) > 0
     code = [solution.find_element("css selector", "pre") for solution in solutions]
     assert not any(one.is_displayed() for one in code) and {one.text for one in solutions} == {"Show the solution"}
-    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", solutions[0])
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", solutions[0])
     solutions[0].find_element("css selector", "summary").click()
-    assert code[0].is_displayed() and not code[1].is_displayed()
+    wait_for(code[0].is_displayed, 10, lambda: solutions[0].get_attribute("outerHTML")[:300])
+    assert not any(one.is_displayed() for one in code[1:])
 
 
 def test_every_figure_is_shown_with_its_caption(browser, address):
