@@ -137,14 +137,21 @@ async def _execute_cells(client, outcome, notes, on_cell):
 
 
 async def _watch_memory(pid, outcome, every=0.2):
-    """Keep the largest resident memory of the kernel and its children, in MB, in `outcome.peak_mb`."""
+    """Keep the most memory that the kernel and its children held at once, in MB, in `outcome.peak_mb`."""
     kernel = psutil.Process(pid)
     while True:
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            family = [kernel, *kernel.children(recursive=True)]
-            used = sum(process.memory_info().rss for process in family)
+            used = _memory([kernel, *kernel.children(recursive=True)])
             outcome.peak_mb = max(outcome.peak_mb, round(used / 2**20))
         await asyncio.sleep(every)
+
+
+def _memory(family):
+    """Bytes that these processes hold; what several share, such as libraries, counts once where the system tells."""
+    if len(family) > 1:
+        with contextlib.suppress(AttributeError, psutil.AccessDenied):  # only Linux divides what is shared
+            return sum(process.memory_full_info().pss for process in family)
+    return sum(process.memory_info().rss for process in family)
 
 
 def _collect(notes, outcome):

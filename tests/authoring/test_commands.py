@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import nbformat
@@ -106,6 +107,23 @@ def test_a_notebook_sees_its_seed_backend_and_profile(course):
     assert "not meant for jax" in out and status == 0
     course.add("01_seen", seen, backends=["jax"])
     assert course.run("run", "--seeds", "3", "--backends", "jax", "--profile", "full")[0] == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork") or os.uname().sysname != "Linux", reason="only Linux divides shared memory")
+def test_memory_that_a_child_shares_counts_once():
+    from coursekit.authoring.execute import _memory
+
+    code = "import os, time; held = os.urandom(100 << 20); os.fork() or print('ready', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        kernel = psutil.Process(parent.pid)
+        try:
+            assert parent.stdout.readline() == "ready\n"  # the child says so
+            family = [kernel, *kernel.children()]
+            assert sum(one.memory_info().rss for one in family) > 200 << 20
+            assert 100 << 20 < _memory(family) < 150 << 20 and _memory([kernel]) > 100 << 20
+        finally:
+            for process in (*kernel.children(), kernel):
+                process.kill()
 
 
 def test_a_backend_that_is_not_installed_is_refused_with_how_to_install_it(monkeypatch, capsys):
