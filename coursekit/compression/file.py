@@ -84,6 +84,11 @@ def _signless(array):
     return np.where(array == 0, np.zeros((), array.dtype), array) if _is_float(array.dtype) else array
 
 
+def _is_pruned(array):
+    """Whether half of the weights or more are zero."""
+    return 2 * np.count_nonzero(array) <= array.size
+
+
 def bits_of(array):
     """The bits of an array, flat, as unsigned whole numbers."""
     return np.ascontiguousarray(array).reshape(-1).view(f"u{array.dtype.itemsize}")
@@ -92,15 +97,15 @@ def bits_of(array):
 def promised(array, codebook="float32", others="float32"):
     """A tensor as it comes back from a file written with these precisions: bit for bit itself, or rounded to float16.
 
-    One thing is not kept: in a clustered tensor -0.0 becomes 0.0, its equal, since the signs of a pruned layer's zeros
-    would take more room than its weights.
+    One thing is not kept: in a tensor that is clustered, or half of which is zero, -0.0 becomes 0.0, its equal, since
+    the signs of a pruned layer's zeros would take more room than its weights.
 
     Raises CompressedFileError if it holds NaN, or a number that float16 has no place for.
     """
     if _is_float(array.dtype) and np.isnan(array.astype(np.float64)).any():
         raise CompressedFileError("it holds NaN: train it anew at a lower learning rate, or load an earlier state")
     clustered = is_clustered(array)
-    array = _signless(array) if clustered else array
+    array = _signless(array) if clustered or _is_pruned(array) else array
     if array.dtype not in (np.float32, np.float64) or (codebook if clustered else others) == "float32":
         return array
     with np.errstate(over="ignore"):

@@ -2,7 +2,7 @@
 
 Entropy is Shannon's (1948): no code that takes the weights of a tensor one by one, as independent draws from the
 tensor's own shares, needs fewer bits on average. A code that sees more (that whole rows are zero, say) can get below
-this bound, and one that has to send a codebook first stays above it. Born in notebook 19.
+this bound, and one that has to send a codebook first stays above it. Notebook 18 introduces entropy and the two tests.
 """
 
 import math

@@ -239,8 +239,22 @@ def test_weights_of_every_kind_come_back_as_promised(data, kind, shape):
     again, exact = file._decode(stream, [("one", shape, kind)] * 2)
     assert same_bits([promised], [again])
     assert np.array_equal(again, array)  # to which -0.0 and 0.0 are equal
-    assert file.is_clustered(array) or same_bits([array], [again])
+    assert file.is_clustered(array) or file._is_pruned(array) or same_bits([array], [again])
     assert same_bits([array], [exact])  # the encoding itself keeps -0.0 too
+
+
+def test_the_signs_of_a_pruned_layers_zeros_take_no_room(tmp_path):
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(300, 200)).astype("float32")  # too many different ones to count as clustered
+    mask = rng.random(weights.shape) < 0.1
+    sizes = []
+    for pruned in (np.where(mask, weights, np.float32(0)), weights * mask):
+        model = keras.Sequential([keras.Input((300,)), keras.layers.Dense(200, use_bias=False)])
+        model.set_weights([pruned])
+        sizes.append(save_compressed(model, tmp_path / "model", names=False).size)
+        assert not file.is_clustered(pruned)
+        np.testing.assert_array_equal(load_compressed(tmp_path / "model").get_weights()[0], pruned)
+    assert sizes[0] == sizes[1]
 
 
 def test_half_precision_is_kept_where_it_is_asked_for(tmp_path):
