@@ -1,0 +1,370 @@
+"""The checks of notebook 19, Weight clustering."""
+
+import math
+
+import numpy as np
+
+from coursekit.exercises import NOT_ATTEMPTED, as_array, exercise
+from coursekit.exercises.reading import close, compare_numbers, missing, numbers, parts_of
+
+
+# --- 19.1 -------------------------------------------------------------------------------------------------------------
+@exercise("19.1")
+def check_one_round(one_round):
+    """Random weights and centroids; in one case a cluster between two others has no weights."""
+    rng = np.random.default_rng()
+    for empty in (False, False, True):
+        k = int(rng.integers(3, 7))
+        weights = rng.normal(0, 1, int(rng.integers(60, 120)))
+        chosen = np.sort(rng.uniform(-1.5, 1.5, k))
+        centroids = np.append(chosen, [30.0, 31.0]) if empty else chosen
+        got = one_round(weights.copy(), centroids.copy())
+        if missing(got):
+            return NOT_ATTEMPTED
+        parts = parts_of(got, 2)
+        pair = None if parts is None else [numbers(part) for part in parts]
+        if pair is None or any(part is None for part in pair):
+            return "return two arrays: the boundaries, and the new centroids"
+        if hint := _round_hint(*pair, weights, centroids):
+            return hint
+    return None
+
+
+def _round_hint(boundaries, moved, weights, centroids):
+    middles = (centroids[1:] + centroids[:-1]) / 2
+    which = np.abs(weights[:, None] - centroids).argmin(axis=1)
+    there = np.array([np.any(which == j) for j in range(len(centroids))])
+    means = np.array([weights[which == j].mean() if there[j] else centroids[j] for j in range(len(centroids))])
+    if boundaries.shape == moved.shape == (len(centroids),) or (
+        boundaries.shape == means.shape and moved.shape == middles.shape
+    ):
+        return "between k centroids there are k − 1 boundaries; return them first, then the k new centroids"
+    if boundaries.shape != middles.shape:
+        return f"between {len(centroids)} centroids there are {len(middles)} boundaries, not {boundaries.size}"
+    if not close(boundaries, middles):
+        if np.array_equal(boundaries, centroids[:-1]) or np.array_equal(boundaries, centroids[1:]):
+            return "a boundary is half-way between two neighbours; yours are the centroids themselves"
+        return "a weight at the boundary is equally far from both neighbours: where is that?"
+    if moved.shape != centroids.shape:
+        return f"{len(centroids)} centroids went in and {moved.size} came out"
+    if close(moved, means):
+        return None
+    if close(moved, centroids):
+        return "the centroids have not moved: each goes to the mean of its cluster"
+    if not np.isfinite(moved).all():
+        return "a cluster without weights has no mean: its centroid stays where it is"
+    if close(moved[there], means[there]):
+        return "a cluster without weights keeps its centroid"
+    medians = np.array([np.median(weights[which == j]) if there[j] else centroids[j] for j in range(len(centroids))])
+    if close(moved, medians):
+        return "that is the median of each cluster; the mean has the least squared error"
+    sums = np.array([weights[which == j].sum() if there[j] else centroids[j] for j in range(len(centroids))])
+    if close(moved, sums):
+        return "those are sums: divide by the number of weights in each cluster"
+    return "the boundaries are right, but the new centroids are not the means of the weights between them"
+
+
+# --- 19.2 -------------------------------------------------------------------------------------------------------------
+WEIGHTS, FILTERS = 64 * 3 * 3 * 32, 64
+
+
+@exercise("19.2")
+def check_codebook_sizes(answer):
+    """Sizes of a convolution with one codebook, and with one for each filter."""
+    n, packed, own = WEIGHTS, WEIGHTS // 2, FILTERS * 16 * 4
+    right = {
+        "(a)": 4 * n,
+        "(b)": packed + 64,
+        "(c)": packed + own,
+        "(d)": own / (packed + own),
+        "(e)": n * 5 / 8 + 17 * 4,
+        "(f)": 342,
+    }
+    hints = {
+        "(a)": {n: "a float32 takes 4 bytes", 32 * n: "bytes, not bits"},
+        "(b)": {
+            packed: "and the codebook?",
+            packed + 16: "a centroid is a float32, of 4 bytes",
+            8 * (packed + 64): "bytes, not bits",
+            n + 64: "16 centroids need 4 bits an index, not a byte",
+            4 * n + 64: "16 centroids need 4 bits an index, not 4 bytes",
+        },
+        "(c)": {
+            packed + 64: "each of the 64 filters has a codebook",
+            FILTERS * (packed + 64): "there are no more indices than before; only the codebooks are more",
+            packed + 32 * 64: "there are 64 filters, of 3 × 3 × 32 weights each",
+        },
+        "(d)": {own / packed: "as a share of the whole, not of the indices", own: "as a share, from 0 to 1"},
+        "(e)": {
+            packed + 17 * 4: "17 kinds can't be told apart with 4 bits",
+            math.ceil(math.log2(17) * n / 8) + 17 * 4: "whole bits for each index",
+        },
+        "(f)": {
+            341: "at 341 weights it is 1,365 bytes against 1,364: is that smaller?",
+            256: "an index takes a byte and a centroid 4; a weight takes 4",
+            1024 / 3: "a whole number of weights",
+            1366: "that is the number of bytes; how many weights?",
+        },
+    }
+    otherwise = {
+        "(a)": "weights times 4 bytes; each filter has 3 × 3 × 32 of them",
+        "(b)": "4 bits for each weight, and 16 centroids of 4 bytes",
+        "(c)": "the indices as in (b), and 64 codebooks",
+        "(d)": "bytes of the codebooks over all bytes of (c)",
+        "(e)": "how many whole bits tell 17 kinds apart?",
+        "(f)": "n indices of a byte and 256 centroids of 4 bytes should be fewer bytes than 4 n",
+    }
+    return compare_numbers(answer, right, hints, otherwise, rtol=1e-6)
+
+
+# --- 19.3 -------------------------------------------------------------------------------------------------------------
+@exercise("19.3")
+def check_size_of_layer(size_of_layer):
+    """Tensors of several shapes and unevenly frequent values; one with a single value."""
+    rng = np.random.default_rng()
+    for shape in ((20, 30), (3, 3, 4, 8), (50,), (6, 7)):
+        k = 1 if shape == (6, 7) else int(rng.integers(3, 10))
+        values = rng.normal(size=k).astype("float32")
+        shares = rng.dirichlet(np.full(k, 1.5))
+        weights = rng.choice(values, size=shape, p=shares)
+        got = size_of_layer(weights.copy())
+        if missing(got):
+            return NOT_ATTEMPTED
+        parts = parts_of(got, 2)
+        pair = None if parts is None else [numbers(part) for part in parts]
+        if pair is None or any(part is None or part.shape != () for part in pair):
+            return "return two numbers: bits a weight, and bytes"
+        if hint := _layer_hint(float(pair[0]), float(pair[1]), weights):
+            return hint
+    return None
+
+
+def _layer_hint(bits, size, weights):
+    _, counts = np.unique(weights, return_counts=True)
+    p = counts / counts.sum()
+    right = float((p * np.log2(1 / p)).sum())
+    near = lambda value, wanted: np.isclose(value, wanted, rtol=1e-6, atol=1e-9)
+    if not near(bits, right):
+        wrong = {
+            "those are nats: bits need the logarithm to base 2": right * np.log(2),
+            "that is the fixed width, log2 of the number of values; frequent ones can be shorter": np.log2(len(counts)),
+            "whole bits would be the fixed width; an entropy need not be whole": math.ceil(np.log2(len(counts))),
+            "bits for one weight, not for all of them": right * weights.size,
+            "the sign is wrong: bits are not below 0": -right,
+        }
+        otherwise = f"{weights.size} weights with counts {counts.tolist()} carry {right:.4f} bits each, not {bits:.4f}"
+        return next((hint for hint, value in wrong.items() if near(bits, value)), otherwise)
+    codebook, stream = 4 * len(counts), right * weights.size / 8
+    if near(size, math.ceil(stream) + codebook):
+        return None
+    if near(size, math.ceil(stream)) or near(size, stream):
+        return "the codebook is missing: 32 bits for each value"
+    if near(size, math.ceil(stream) + len(counts)):
+        return "a value in the codebook takes 32 bits, which are 4 bytes"
+    if near(size, stream + codebook):
+        return "a file has whole bytes: round the stream up"
+    if near(size, math.floor(stream) + codebook):
+        return "with fewer bytes than the entropy the stream does not fit: round up, not down"
+    if near(size, right * weights.size + 32 * len(counts)) or near(
+        size, math.ceil(right * weights.size) + 32 * len(counts)
+    ):
+        return "those are bits; bytes are wanted"
+    return f"{math.ceil(stream) + codebook} bytes are needed, {codebook} of them for the codebook; you have {size:g}"
+
+
+# --- 19.4 -------------------------------------------------------------------------------------------------------------
+@exercise("19.4")
+def check_codebook_gradient(codebook_gradient):
+    """Slopes and indices of several shapes; the last centroid is never used."""
+    rng = np.random.default_rng()
+    for shape in ((40,), (7, 9), (3, 3, 2, 5)):
+        k = int(rng.integers(3, 8))
+        slopes, indices = rng.normal(size=shape), rng.integers(0, k - 1, shape)
+        indices.ravel()[: k - 1] = np.arange(k - 1)
+        got = codebook_gradient(slopes.copy(), indices.copy(), k)
+        if missing(got):
+            return NOT_ATTEMPTED
+        got = numbers(got)
+        if got is None:
+            return f"return {k} numbers, one for each centroid"
+        if hint := _gradient_hint(got, slopes.ravel(), indices.ravel(), k):
+            return hint
+    return None
+
+
+def _gradient_hint(got, slopes, indices, k):
+    sums = np.bincount(indices, weights=slopes, minlength=k)
+    counts = np.bincount(indices, minlength=k)
+    if got.shape == (k - 1,) and close(got, sums[:-1]):
+        return "a centroid that no weight uses has a gradient, too: 0"
+    if got.shape != (k,):
+        return f"there are {k} centroids; your answer has the shape {got.shape}"
+    if close(got, sums):
+        return None
+    if close(got, sums / np.maximum(counts, 1)) or not np.isfinite(got).all():
+        return "the gradient is a sum: each weight that uses a centroid adds its own, without dividing"
+    if close(got, counts):
+        return "that counts the weights of each centroid; add up their slopes"
+    last = np.zeros(k)
+    last[indices] = slopes  # the last one of each wins
+    if close(got, last):
+        return "`gradient[indices] += slopes` adds only one slope for each index; np.add.at or np.bincount add all"
+    if close(got, -sums):
+        return "the sign is wrong: this is the gradient, not a step against it"
+    return "for each centroid add up the slopes of the weights that have its index"
+
+
+# --- 19.5 -------------------------------------------------------------------------------------------------------------
+REASONS = ("B", "A", "C", "E", "D")
+WHY = {
+    "1": "the few values are there and each takes 4 bytes; what has not been done?",
+    "2": "who needs the old floats, and an index for each of them?",
+    "3": "plain layers, so the wrappers are gone; what brings different values back?",
+    "4": "16 values are 4 bits at most, and the entropy is a little less",
+    "5": "few values for each filter, other ones in each: what gives every filter a factor of its own?",
+}
+
+
+@exercise("19.5")
+def check_reasons(answer):
+    """Five files, and what happened to each."""
+    if missing(answer):
+        return NOT_ATTEMPTED
+    answer = list(answer) if isinstance(answer, str) else answer
+    if not isinstance(answer, (list, tuple)) or len(answer) != 5:
+        return 'give five letters, such as ["A", "B", "C", "D", "E"]'
+    if all(map(missing, answer)):
+        return NOT_ATTEMPTED
+    for given, (number, why), right in zip(answer, WHY.items(), REASONS, strict=True):
+        if missing(given):
+            return f"{number} is still to do" + ("" if number == "1" else "; what comes before it is right")
+        letter = given.strip().upper() if isinstance(given, str) else None
+        if letter not in set("ABCDEF"):
+            return f"{number} should be one of the letters A to F, not {given!r}"
+        if letter == "F":
+            return f"{number}: averages of the optimizer would be floats, two for each weight"
+        if letter != right:
+            return f"{number}: {why}"
+    return None
+
+
+# --- 19.6 -------------------------------------------------------------------------------------------------------------
+@exercise("19.6")
+def check_centroids_with_zero(centroids_with_zero):
+    """Pruned weights with unequal numbers on both sides."""
+    from coursekit.compression.centroids import initial_centroids
+
+    rng = np.random.default_rng()
+    for _ in range(4):
+        k = int(rng.integers(6, 14))
+        below, above = -rng.uniform(0.2, 1, int(rng.integers(20, 60))), rng.uniform(0.3, 2, int(rng.integers(40, 90)))
+        weights = rng.permutation(np.concatenate([below, above, np.zeros(200)])).astype("float32")
+        got = centroids_with_zero(weights.copy(), k)
+        if missing(got):
+            return NOT_ATTEMPTED
+        got = numbers(got)
+        if got is None or got.ndim != 1:
+            return f"return {k} numbers"
+        right = initial_centroids(weights, k, "LINEAR", preserve_sparsity=True).astype(float)
+        if hint := _zero_hint(got, right, weights.astype(float), k):
+            return hint
+    return None
+
+
+def _zero_hint(got, right, weights, k):
+    if got.size != k:
+        return f"{k} centroids are wanted, 0 among them, and you have {got.size}"
+    if close(got, right):
+        return None
+    if np.isnan(got).any():
+        return "NaN among the centroids: is a side empty?"
+    if close(np.sort(got), right):
+        return "the centroids should be sorted"
+    if close(got, np.linspace(weights.min(), weights.max(), k)):
+        return "linear over all weights: the gap around 0 gets centroids, and 0 need not be one of them"
+    if not (got == 0).any():
+        return "0 is not among the centroids, and it should be there exactly"
+    if (got == 0).sum() > 1:
+        return "0 should be there once: `linspace` of each side goes from its smallest to its largest weight, not to 0"
+    if (got < 0).sum() != (right < 0).sum():
+        return (
+            "share the k − 1 others out to both signs in proportion to the numbers of weights that are not 0, rounded"
+        )
+    return "the numbers on both sides are right, but not their places: linear from the smallest to the largest weight"
+
+
+# --- 19.7 -------------------------------------------------------------------------------------------------------------
+TIMES_SMALLER, LOSS = 10, 0.05
+
+
+def ideal_size(network):
+    """Bytes of [[weights, bias], ...] if each array takes its entropy in whole bytes, and 4 a different value."""
+    from coursekit.compression.reports import entropy_of
+
+    size = 0
+    for values in (np.float32(as_array(one)) for pair in network for one in pair):
+        counts = np.unique(values, return_counts=True)[1]
+        size += math.ceil(entropy_of(counts) * values.size / 8) + 4 * len(counts)
+    return size
+
+
+@exercise("19.7")
+def check_in_budget(in_budget):
+    """A network trained here, measured on digits that were not in its training; up to three, if one just misses."""
+    from coursekit import layers
+    from coursekit.datasets import load
+
+    rng, data = np.random.default_rng(), load("digits")
+    x = np.concatenate([data.x_train, data.x_test]).reshape(-1, 64) / np.float32(16)
+    y = np.concatenate([data.y_train, data.y_test]).astype(int)
+    said = None
+    for _ in range(3):
+        order = rng.permutation(len(x))
+        mine, others = order[:900], order[900:]
+        network = layers.initialise((64, 64, 10), rng)
+        layers.train(network, x[mine], y[mine], rng=rng, epochs=15, learning_rate=0.1)
+        given = [[weights.copy(), bias.copy()] for weights, bias in network]
+        answer = in_budget(given, x[mine].copy(), y[mine].copy())
+        if missing(answer):
+            return NOT_ATTEMPTED
+        got = _as_network(answer, network)
+        if isinstance(got, str):
+            return got
+        whole, small = (layers.accuracy(one, x[others], y[others]) for one in (network, got))
+        factor = 4 * sum(values.size for pair in network for values in pair) / ideal_size(got)
+        if factor >= TIMES_SMALLER and small >= whole - LOSS:
+            return None
+        said = _budget_hint(factor, whole, small)
+        if factor < TIMES_SMALLER or small < whole - 3 * LOSS:
+            return said
+    return said
+
+
+def _as_network(answer, like):
+    """The answer as a list of [weights, bias], or a hint."""
+    parts = parts_of(answer, len(like))
+    pairs = None if parts is None else [parts_of(one, 2) for one in parts]
+    if pairs is None or any(pair is None for pair in pairs):
+        return "return a list of [weights, bias], as it was given to you"
+    found = [[numbers(values) for values in pair] for pair in pairs]
+    for pair, wanted in zip(found, like, strict=True):
+        for values, shape in zip(pair, (one.shape for one in wanted), strict=True):
+            if values is None or not np.isfinite(values).all():
+                return "weights and biases should be arrays of finite numbers"
+            if values.shape != shape:
+                return f"the shapes should stay as they are: {shape}, not {values.shape}"
+    return [[np.float32(values) for values in pair] for pair in found]
+
+
+def _budget_hint(factor, whole, small):
+    if factor < 1.5:
+        return "there are as many different values as before: give each array a few"
+    if factor < TIMES_SMALLER:
+        return (
+            f"{factor:.1f} times smaller, and {TIMES_SMALLER} are wanted: fewer values, or more of them alike (biases "
+            "count, too)"
+        )
+    return (
+        f"{factor:.1f} times smaller, but {small:.1%} right where the original has {whole:.1%}: place the values "
+        "better, or take more of them"
+    )

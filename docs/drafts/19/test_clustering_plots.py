@@ -1,0 +1,92 @@
+"""The pictures of notebook 19: what their captions say is true of the data, and bad data is refused."""
+
+import numpy as np
+import pytest
+
+from coursekit import plots
+from coursekit.plots.clustering import mean_and_half
+
+WEIGHTS = np.array([-2.0, -1.0, -1.0, 0.0, 0.0, 0.0, 1.0, 3.0])
+
+
+def said(capsys):
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_clusters_counts_the_weights_between_boundaries(capsys):
+    plots.clusters(WEIGHTS, {"two": np.array([-1.0, 1.0])})
+    assert "8 weights and 2 centroids" in (words := said(capsys))
+    assert "two: from 2 to 6 weights in a cluster" in words  # 0 lies on the boundary and belongs to the lower one
+
+
+def test_clusters_refuses_centroids_that_are_not_sorted():
+    with pytest.raises(ValueError, match="sort the centroids"):
+        plots.clusters(WEIGHTS, {"two": np.array([1.0, -1.0])})
+
+
+def test_centroids_says_where_they_lie(capsys):
+    plots.centroids(WEIGHTS, {"far": np.array([-10.0, 10.0]), "near": np.array([0.0, 0.1])})
+    words = said(capsys)
+    assert "far -10 to 10, 0% within a deviation" in words
+    assert "near 0 to 0.1, 100% within a deviation" in words
+
+
+@pytest.mark.parametrize("weights", [np.array([]), np.array([1.0, np.nan])])
+def test_centroids_refuses_what_are_no_weights(weights):
+    with pytest.raises(ValueError, match="finite numbers"):
+        plots.centroids(weights, {"one": np.array([0.0])})
+
+
+def test_before_and_after_counts_different_values(capsys):
+    plots.weights_before_and_after({"a": WEIGHTS}, {"a": np.sign(WEIGHTS)})
+    assert "a: 5 different values before, 3 after" in said(capsys)
+
+
+def test_before_and_after_needs_the_same_layers_and_shapes():
+    with pytest.raises(ValueError, match="the same layers"):
+        plots.weights_before_and_after({"a": WEIGHTS}, {"b": WEIGHTS})
+    with pytest.raises(ValueError, match="8 weights before and 3 after"):
+        plots.weights_before_and_after({"a": WEIGHTS}, {"a": WEIGHTS[:3]})
+
+
+def test_index_shares_gives_the_entropy(capsys):
+    plots.index_shares({"even": np.array([5, 5, 5, 5]), "uneven": np.array([0, 8, 0, 0])})
+    words = said(capsys)
+    assert "even: the commonest has 25%, entropy 2.00 of at most 2.00 bits" in words
+    assert "uneven: the commonest has 100%, entropy 0.00" in words
+
+
+def test_effects_says_which_side_of_zero(capsys):
+    plots.effects({"up": [1.0, 1.1, 0.9], "down": [-2.0, -2.1, -1.9], "open": [-5.0, 5.0, 0.1]}, "points")
+    words = said(capsys)
+    assert "up +1.00 ± 0.25 (above 0)" in words
+    assert "down -2.00 ± 0.25 (below 0)" in words
+    assert "(0 is inside)" in words
+
+
+def test_an_interval_is_students():
+    mean, half = mean_and_half([1.0, 2.0, 3.0])
+    assert mean == 2
+    assert half == pytest.approx(4.3027 / np.sqrt(3), rel=1e-3)  # the quantile of two degrees of freedom
+
+
+def test_an_interval_needs_two_values():
+    with pytest.raises(ValueError, match="two or more"):
+        mean_and_half([1.0])
+
+
+def test_trade_off_names_sizes_and_means(capsys):
+    plots.trade_off({"a": (1000, [0.9, 0.92]), "b": (200, [0.7])}, level=("dense", 0.95))
+    words = said(capsys)
+    assert "a: 1,000 bytes, 0.9100" in words and "b: 200 bytes, 0.7000" in words
+    assert "dashed: dense, 0.9500" in words
+
+
+def test_trade_off_takes_equal_repetitions(capsys):
+    plots.trade_off({"a": (10, [0.1 + 0.2] * 3)})
+    assert "0.3000" in said(capsys)
+
+
+def test_trade_off_refuses_a_size_of_nothing():
+    with pytest.raises(ValueError, match="above 0"):
+        plots.trade_off({"a": (0, [0.9, 0.92])})

@@ -1,0 +1,334 @@
+"""The checks of notebook 19: right answers pass, gaps are not attempted, each mistake gets its own hint."""
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+
+from coursekit.compression.centroids import optimal_centroids
+from coursekit.exercises import NOT_ATTEMPTED, attempt
+
+TIMES = 30
+
+
+def outcomes(exercise, answer, times=TIMES):
+    return [attempt(exercise, answer) for _ in range(times)]
+
+
+def all_hints(exercise, answer, times=5):
+    with warnings.catch_warnings(action="ignore"):  # means of empty clusters
+        return outcomes(exercise, answer, times)
+
+
+# --- 19.1: a round of k-means -----------------------------------------------------------------------------------------
+def one_round(mean=np.mean, middle=lambda a, b: (a + b) / 2, empty=lambda c: c):
+    """A round with something done in another way."""
+
+    def answer(weights, centroids):
+        boundaries = middle(centroids[:-1], centroids[1:])
+        which = np.searchsorted((centroids[1:] + centroids[:-1]) / 2, weights)
+        new = [mean(weights[which == j]) if np.any(which == j) else empty(c) for j, c in enumerate(centroids)]
+        return boundaries, np.array(new)
+
+    return answer
+
+
+def swapped(weights, centroids):
+    return one_round()(weights, centroids)[::-1]
+
+
+def with_ends(weights, centroids):
+    boundaries, new = one_round()(weights, centroids)
+    return np.concatenate([[weights.min()], boundaries, [weights.max()]]), new
+
+
+def test_a_round_passes():
+    assert outcomes("19.1", one_round()) == [None] * TIMES
+
+
+def test_a_round_as_lists_passes():
+    assert attempt("19.1", lambda w, c: tuple(list(part) for part in one_round()(w, c))) is None
+
+
+def test_a_round_not_written_is_not_attempted():
+    assert attempt("19.1", lambda weights, centroids: None) is NOT_ATTEMPTED
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (one_round(empty=lambda c: 0.0), "a cluster without weights keeps its centroid"),
+        (one_round(empty=lambda c: np.nan), "a cluster without weights has no mean"),
+        (one_round(mean=np.median), "that is the median"),
+        (one_round(mean=np.sum), "those are sums"),
+        (one_round(middle=lambda a, b: a), "half-way between two neighbours"),
+        (one_round(middle=lambda a, b: a + (b - a) / 3), "equally far from both"),
+        (lambda w, c: ((c[1:] + c[:-1]) / 2, c), "have not moved"),
+        (swapped, "return them first"),
+        (with_ends, "boundaries, not"),
+        (lambda w, c: c, "return two arrays"),
+    ],
+)
+def test_wrong_rounds_get_their_own_hint(answer, hint):
+    assert any(hint in str(one) for one in all_hints("19.1", answer))
+    assert None not in all_hints("19.1", answer)
+
+
+def test_a_round_for_one_example_fails():
+    assert attempt("19.1", lambda w, c: (np.zeros(len(c) - 1), np.ones(len(c)))) is not None
+
+
+# --- 19.2: sizes ------------------------------------------------------------------------------------------------------
+SIZES = [73728, 9280, 13312, 4096 / 13312, 11588, 342]
+
+
+def instead(place, wrong):
+    return [*SIZES[:place], wrong, *SIZES[place + 1 :]]
+
+
+def test_sizes_pass_in_any_form():
+    for form in (list, tuple, np.array, lambda values: [np.float64(value) for value in values]):
+        assert attempt("19.2", form(SIZES)) is None
+
+
+def test_the_sizes_are_those_of_packed_bits():
+    weights = np.arange(64 * 3 * 3 * 32) % 16
+    packed = np.packbits((weights[:, None] >> np.arange(4) & 1).astype("uint8")).nbytes
+    assert packed + np.zeros(16, "float32").nbytes == SIZES[1]
+    assert packed + np.zeros((64, 16), "float32").nbytes == SIZES[2]
+    smaller = [n for n in range(1, 500) if n + 256 * 4 < 4 * n]
+    assert smaller[0] == SIZES[5]
+
+
+@pytest.mark.parametrize("answer", [..., None, [..., ..., ..., ..., ..., ...]])
+def test_gaps_in_sizes_are_not_attempted(answer):
+    assert attempt("19.2", answer) is NOT_ATTEMPTED
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (instead(0, 18432), "(a): a float32 takes 4 bytes"),
+        (instead(1, 9216), "(b): and the codebook"),
+        (instead(1, 18432 + 64), "(b): 16 centroids need 4 bits"),
+        (instead(2, 9280), "(c): each of the 64 filters"),
+        (instead(2, 64 * 9280), "(c): there are no more indices"),
+        (instead(3, 4096 / 9216), "(d): as a share of the whole"),
+        (instead(4, 9216 + 68), "(e): 17 kinds"),
+        (instead(5, 341), "(f): at 341"),
+        (instead(5, 1024 / 3), "(f): a whole number"),
+        (instead(1, ...), "(b) is still to do"),
+        (instead(1, "many"), "(b) should be a plain number"),
+        (SIZES[:4], "give a list of 6 numbers"),
+    ],
+)
+def test_wrong_sizes_get_their_own_hint(answer, hint):
+    assert hint in attempt("19.2", answer)
+
+
+# --- 19.3: bits of a layer --------------------------------------------------------------------------------------------
+def layer_size(log=np.log2, each=4, whole=math.ceil, book=True, factor=1.0):
+    def answer(weights):
+        _, counts = np.unique(weights, return_counts=True)
+        p = counts / counts.sum()
+        bits = float(-(p * log(p)).sum()) * factor
+        return bits, whole(bits * weights.size / 8) + (each * len(counts) if book else 0)
+
+    return answer
+
+
+def fixed_width(weights):
+    k = len(np.unique(weights))
+    return math.log2(k), math.ceil(math.log2(k) * weights.size / 8) + 4 * k
+
+
+def of_all(weights):
+    bits, size = layer_size()(weights)
+    return bits * weights.size, size
+
+
+def test_bits_of_a_layer_pass():
+    assert outcomes("19.3", layer_size()) == [None] * TIMES
+
+
+def test_bits_not_written_are_not_attempted():
+    assert attempt("19.3", lambda weights: None) is NOT_ATTEMPTED
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (layer_size(log=np.log), "those are nats"),
+        (fixed_width, "fixed width"),
+        (of_all, "bits for one weight"),
+        (layer_size(book=False), "the codebook is missing"),
+        (layer_size(each=1), "32 bits, which are 4 bytes"),
+        (layer_size(whole=float), "round the stream up"),
+        (layer_size(whole=math.floor), "round up, not down"),
+        (layer_size(factor=-1.0), "the sign is wrong"),
+        (lambda weights: 3.0, "return two numbers"),
+    ],
+)
+def test_wrong_bits_get_their_own_hint(answer, hint):
+    assert any(hint in str(one) for one in outcomes("19.3", answer, 5))
+
+
+def test_bits_for_one_example_fail():
+    assert attempt("19.3", lambda weights: (1.5, 100)) is not None
+
+
+# --- 19.4: the gradient of a codebook ---------------------------------------------------------------------------------
+def summed(slopes, indices, k):
+    return np.bincount(indices.ravel(), weights=slopes.ravel(), minlength=k)
+
+
+def last_wins(slopes, indices, k):
+    gradient = np.zeros(k)
+    gradient[indices] += slopes
+    return gradient
+
+
+def test_gradients_pass():
+    assert outcomes("19.4", summed) == [None] * TIMES
+    assert attempt("19.4", lambda s, i, k: np.array([s[i == j].sum() for j in range(k)])) is None
+
+
+def test_a_gradient_not_written_is_not_attempted():
+    assert attempt("19.4", lambda slopes, indices, k: None) is NOT_ATTEMPTED
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (lambda s, i, k: summed(s, i, k) / np.maximum(np.bincount(i.ravel(), minlength=k), 1), "without dividing"),
+        (lambda s, i, k: np.bincount(i.ravel(), minlength=k), "that counts the weights"),
+        (lambda s, i, k: np.bincount(i.ravel(), weights=s.ravel()), "a centroid that no weight uses"),
+        (last_wins, "adds only one slope"),
+        (lambda s, i, k: -summed(s, i, k), "the sign is wrong"),
+        (lambda s, i, k: s, "your answer has the shape"),
+        (lambda s, i, k: np.zeros(k), "add up the slopes"),
+    ],
+)
+def test_wrong_gradients_get_their_own_hint(answer, hint):
+    assert hint in attempt("19.4", answer)
+
+
+# --- 19.5: reasons ----------------------------------------------------------------------------------------------------
+LETTERS = ["B", "A", "C", "E", "D"]
+
+
+def test_reasons_pass():
+    assert attempt("19.5", LETTERS) is None
+    assert attempt("19.5", "bACed".upper()) is None
+
+
+@pytest.mark.parametrize("answer", [..., None, [...] * 5])
+def test_gaps_in_reasons_are_not_attempted(answer):
+    assert attempt("19.5", answer) is NOT_ATTEMPTED
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (["A", *LETTERS[1:]], "1: the few values are there"),
+        (["B", "F", "C", "E", "D"], "2: averages of the optimizer"),
+        (["B", "B", "C", "E", "D"], "2: who needs the old floats"),
+        (["B", "A", "A", "E", "D"], "3: plain layers"),
+        (["B", "A", "C", "D", "D"], "4: 16 values"),
+        (["B", "A", "C", "E", "A"], "5: few values for each filter"),
+        (["B", "A", ..., "E", "D"], "3 is still to do"),
+        (["B", "A", "X", "E", "D"], "3 should be one of the letters"),
+        (["B", "A"], "give five letters"),
+    ],
+)
+def test_wrong_reasons_get_their_own_hint(answer, hint):
+    assert hint in attempt("19.5", answer)
+
+
+# --- 19.6: 0 among the centroids --------------------------------------------------------------------------------------
+def with_zero(weights, k, n_below=None):
+    below, above = weights[weights < 0], weights[weights > 0]
+    n = int(np.round((k - 1) * below.size / (below.size + above.size))) if n_below is None else n_below(k)
+    sides = np.linspace(below.min(), below.max(), n), [0.0], np.linspace(above.min(), above.max(), k - 1 - n)
+    return np.concatenate(sides)
+
+
+def to_zero(weights, k):
+    n = (with_zero(weights, k) < 0).sum()
+    return np.concatenate([np.linspace(weights.min(), 0, n), [0.0], np.linspace(0, weights.max(), k - 1 - n)])
+
+
+def quantiles(weights, k):
+    n = (with_zero(weights, k) < 0).sum()
+    below, above = weights[weights < 0], weights[weights > 0]
+    sides = np.quantile(below, np.linspace(0, 1, n)), [0.0], np.quantile(above, np.linspace(0, 1, k - 1 - n))
+    return np.concatenate(sides)
+
+
+def test_zero_passes():
+    assert outcomes("19.6", with_zero) == [None] * TIMES
+
+
+def test_zero_not_written_is_not_attempted():
+    assert attempt("19.6", lambda weights, k: None) is NOT_ATTEMPTED
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (lambda w, k: np.linspace(w.min(), w.max(), k), "linear over all weights"),
+        (lambda w, k: with_zero(w, k, lambda k: (k - 1) // 2), "in proportion"),
+        (to_zero, "0 should be there once"),
+        (quantiles, "but not their places"),
+        (lambda w, k: with_zero(w, k)[::-1], "should be sorted"),
+        (lambda w, k: with_zero(w, k + 1), "centroids are wanted"),
+        (lambda w, k: with_zero(w, k) + 0.01, "0 is not among"),
+    ],
+)
+def test_wrong_zeros_get_their_own_hint(answer, hint):
+    assert any(hint in str(one) for one in outcomes("19.6", answer, 8))
+    assert outcomes("19.6", answer, 8).count(None) == 0
+
+
+# --- 19.7: a budget ---------------------------------------------------------------------------------------------------
+def clustered(k, k_bias):
+    def answer(network, x, labels):
+        found = []
+        for pair in network:
+            found.append([])
+            for values in pair:
+                c = optimal_centroids(values.ravel(), k if values.ndim == 2 else k_bias)
+                found[-1].append(np.float32(c)[np.searchsorted((c[1:] + c[:-1]) / 2, values)])
+        return found
+
+    return answer
+
+
+def test_a_budget_is_kept():
+    assert outcomes("19.7", clustered(6, 4)) == [None] * TIMES
+
+
+def test_a_budget_not_written_is_not_attempted():
+    assert attempt("19.7", lambda network, x, labels: None) is NOT_ATTEMPTED
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (lambda network, x, labels: network, "as many different values as before"),
+        (clustered(32, 16), "are wanted: fewer values"),
+        (lambda network, x, labels: [[w * 0, b * 0] for w, b in network], "right where the original has"),
+        (lambda network, x, labels: network[:1], "return a list of [weights, bias]"),
+        (lambda network, x, labels: [[w[:5], b] for w, b in network], "shapes should stay"),
+        (lambda network, x, labels: [[w * np.nan, b] for w, b in network], "finite numbers"),
+    ],
+)
+def test_broken_budgets_get_their_own_hint(answer, hint):
+    assert hint in attempt("19.7", answer)
+
+
+def test_remembering_the_examples_is_of_no_use():
+    """A network that ignores its input can't be right on other digits."""
+    said = attempt("19.7", lambda network, x, labels: [[w * 0 + 0.5, b * 0] for w, b in network])
+    assert "right where the original has" in said
