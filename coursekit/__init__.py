@@ -38,6 +38,7 @@ _MODULES = (
     "records",
     "regularization",
     "session",
+    "sparsity",
     "vision",
 )
 
