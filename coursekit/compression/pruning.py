@@ -11,6 +11,9 @@ import numpy as np
 from coursekit.compression.walking import check_is_keras_3
 from coursekit.compression.wrapping import WeightWrapper, strip, wrap, wrappers_in
 from coursekit.errors import CompressionError
+from coursekit.sparsity import lamp_scores
+
+SCORES = {"magnitude": np.abs, "lamp": lamp_scores}  # what makes a weight worth keeping
 
 
 class _Schedule:
@@ -86,7 +89,7 @@ class PolynomialDecay(_Schedule):
         return {name: getattr(self, name) for name in names}
 
 
-def prune_low_magnitude(to_prune, pruning_schedule=None, layers=None, per_layer=True):
+def prune_low_magnitude(to_prune, pruning_schedule=None, layers=None, per_layer=True, score="magnitude"):
     """A copy of a model in which small weights are put to 0 while it trains, with the callback UpdatePruningStep.
 
     to_prune:          a Keras 3 model, or a layer, or a list of layers, to make a model of.
@@ -94,18 +97,27 @@ def prune_low_magnitude(to_prune, pruning_schedule=None, layers=None, per_layer=
     layers:            which layers, as in cluster_weights.
     per_layer:         whether each weight tensor loses the same share of its weights. If not, the share is of all of
                        them together, and the smallest go wherever they are; one is left in each tensor.
+    score:             by what the weights of different layers are compared where per_layer=False: "magnitude", or
+                       "lamp" for the square of a weight over the sum of the squares of all in its tensor that are at
+                       least as large (Lee, Park, Mo, Ahn and Shin 2021, "Layer-adaptive sparsity for the
+                       magnitude-based pruning"). Within a tensor both give the same order.
 
     Kernels and embeddings are pruned, and what get_prunable_weights() of any other class returns. The model that was
     given is never changed, and what it was compiled with is carried over, as in cluster_weights. Steps are counted
     from 0, so that begin_step=0 prunes before the first batch (tensorflow-model-optimization counts from 1, and with
     begin_step=0 waits for step `frequency`).
 
-    Raises CompressionError, a ValueError that names the layer, as cluster_weights does.
+    Raises CompressionError, a ValueError that names the layer, as cluster_weights does; also for another score, and for
+    "lamp" where each tensor is pruned alone.
     """
+    if score not in SCORES:
+        raise CompressionError(f"score is {score!r}; choose one of {', '.join(SCORES)}")
+    if per_layer and score != "magnitude":
+        raise CompressionError(f"score={score!r} compares the layers with each other: give per_layer=False as well")
     schedule = ConstantSparsity(0.5, 0) if pruning_schedule is None else pruning_schedule
     if not callable(schedule):
         raise CompressionError(f"pruning_schedule is {schedule!r}; give ConstantSparsity or PolynomialDecay")
-    settings = {"pruning_schedule": schedule, "per_layer": bool(per_layer)}
+    settings = {"pruning_schedule": schedule, "per_layer": bool(per_layer), "score": score}
     things = to_prune if isinstance(to_prune, list | tuple) else [to_prune]
     for thing in things:
         check_is_keras_3(thing)
@@ -139,10 +151,10 @@ class PruneLowMagnitude(WeightWrapper):
 
     METHOD, VERB, PAST = "get_prunable_weights", "prune", "pruned"
 
-    def __init__(self, layer, pruning_schedule=None, per_layer=True, **kwargs):
+    def __init__(self, layer, pruning_schedule=None, per_layer=True, score="magnitude", **kwargs):
         super().__init__(layer, **kwargs)
         self.pruning_schedule = ConstantSparsity(0.5, 0) if pruning_schedule is None else pruning_schedule
-        self.per_layer = per_layer
+        self.per_layer, self.score = per_layer, score
         self.has_callback = False
 
     def make_state(self, variables, names):
@@ -186,7 +198,8 @@ class PruneLowMagnitude(WeightWrapper):
     def get_config(self):
         """The arguments that make this layer anew."""
         schedule = keras.saving.serialize_keras_object(self.pruning_schedule)
-        return {**super().get_config(), "pruning_schedule": schedule, "per_layer": self.per_layer}
+        settings = {"per_layer": self.per_layer, "score": self.score}
+        return {**super().get_config(), "pruning_schedule": schedule, **settings}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
@@ -251,10 +264,11 @@ def _choose(due):
     together = {}
     for wrapper, share in due:
         for variable, mask in zip(wrapper.changed_variables, wrapper.masks, strict=True):
-            key = id(mask) if wrapper.per_layer else ("all", share)
-            together.setdefault(key, (share, []))[1].append((np.abs(_array(variable)), mask))
+            key = id(mask) if wrapper.per_layer else (wrapper.score, share)
+            scores = SCORES[wrapper.score](_array(variable))
+            together.setdefault(key, (share, []))[1].append((scores, mask))
     for share, group in together.values():
-        kept = _largest([sizes for sizes, _ in group], share)
+        kept = _largest([scores for scores, _ in group], share)
         for (_, mask), chosen in zip(group, kept, strict=True):
             mask.assign(chosen.astype("float32"))
 

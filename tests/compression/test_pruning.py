@@ -12,6 +12,7 @@ from coursekit import compression as cc
 from coursekit.compression.pruning import _largest
 from coursekit.compression.wrapping import wrappers_in
 from coursekit.errors import CompressionError
+from coursekit.sparsity import keep_largest, lamp_scores
 
 
 def network():
@@ -83,6 +84,20 @@ def test_globally_the_small_weights_go_wherever_they_are():
     assert first * 200 + second * 100 == pytest.approx(150)
 
 
+def test_by_lamp_scores_no_layer_pays_for_the_size_of_its_weights():
+    """Ten times as large weights have the same scores, and the chosen ones are those of the paper's formula."""
+    schedule, model = cc.ConstantSparsity(0.5, 0), network()
+    pruned = trained(model, schedule, steps=1, per_layer=False, score="lamp")
+    small, large = (wrapper.masks[0] for wrapper in wrappers_in(pruned))
+    kernels = [layer.get_weights()[0] for layer in model.layers]
+    expected = keep_largest([lamp_scores(kernel) for kernel in kernels], 0.5)
+    assert np.array_equal(array(small), expected[0]) and np.array_equal(array(large), expected[1])
+    by_magnitude = shares(cc.strip_pruning(trained(network(), schedule, steps=1, per_layer=False)))
+    assert abs(array(small).mean() - array(large).mean()) < abs(by_magnitude[0] - by_magnitude[1])
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(wrappers_in(pruned)[0]))
+    assert (again.score, again.per_layer) == ("lamp", False)
+
+
 @settings(deadline=None, max_examples=100)
 @given(
     st.lists(st.lists(st.integers(0, 5), min_size=1, max_size=12), min_size=1, max_size=3),
@@ -151,6 +166,8 @@ def test_without_the_callback_training_says_so():
         (lambda: cc.PolynomialDecay(0.1, 0.5, 0, -1), "end_step is -1"),
         (lambda: cc.PolynomialDecay(0.1, 1.5, 0, 10), "final_sparsity is 1.5"),
         (lambda: cc.prune_low_magnitude(network(), 0.5), "give ConstantSparsity or PolynomialDecay"),
+        (lambda: cc.prune_low_magnitude(network(), per_layer=False, score="size"), "score is 'size'"),
+        (lambda: cc.prune_low_magnitude(network(), score="lamp"), "per_layer=False as well"),
         (lambda: cc.prune_low_magnitude(network(), layers="nobody"), "no layer is named"),
         (lambda: cc.prune_low_magnitude(cc.prune_low_magnitude(network())), "being pruned already"),
         (lambda: cc.prune_low_magnitude(cc.cluster_weights(network(), 3)), "being clustered already"),
