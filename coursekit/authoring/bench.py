@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
 from coursekit.authoring.runs import machine
+from coursekit.experiments.reference import reference_network
 from coursekit.paths import data_dir
 from coursekit.records import reference_seconds
 
@@ -48,32 +49,9 @@ def bench(rounds=7, tfmot=True, results=None):
     return True
 
 
-def reference_network(api):
-    """Two convolutions of 32 and 64 filters, dense layers of 256 and 10: 431,242 parameters, compiled.
-
-    api:  keras, or tf_keras for tensorflow-model-optimization.
-    """
-    kl = api.layers
-    model = api.Sequential(
-        [
-            api.Input((28, 28, 1)) if api.__name__ == "keras" else kl.InputLayer((28, 28, 1)),
-            kl.Conv2D(32, 3, activation="relu"),
-            kl.MaxPooling2D(),
-            kl.Dropout(0.25),
-            kl.Conv2D(64, 3, activation="relu"),
-            kl.MaxPooling2D(),
-            kl.Dropout(0.25),
-            kl.Flatten(),
-            kl.Dense(256, activation="relu"),
-            kl.Dense(10),
-        ]
-    )
-    _compile(model, api)
-    return model
-
-
-def _compile(model, api):
+def _compiled(model, api):
     model.compile("adam", api.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model
 
 
 def step_times(rounds, tfmot=True, clusters=CLUSTERS):
@@ -106,7 +84,7 @@ def _models(clusters, tfmot):
 
     from coursekit.compression import cluster_weights
 
-    plain = reference_network(keras)
+    plain = _compiled(reference_network(keras), keras)
     models = {("coursekit", 0): plain}
     models |= {("coursekit", k): cluster_weights(plain, k, "LINEAR") for k in clusters}
     if tfmot:
@@ -114,10 +92,10 @@ def _models(clusters, tfmot):
         import tf_keras
 
         linear = tfmot_api.clustering.keras.CentroidInitialization.LINEAR
-        models[("tfmot", 0)] = reference_network(tf_keras)
+        models[("tfmot", 0)] = _compiled(reference_network(tf_keras), tf_keras)
         for k in clusters:
-            models[("tfmot", k)] = tfmot_api.clustering.keras.cluster_weights(reference_network(tf_keras), k, linear)
-            _compile(models[("tfmot", k)], tf_keras)
+            clustered = tfmot_api.clustering.keras.cluster_weights(reference_network(tf_keras), k, linear)
+            models[("tfmot", k)] = _compiled(clustered, tf_keras)
     return models
 
 

@@ -32,6 +32,7 @@ def _parser():
     _add_site(commands)
     _add_doctor(commands)
     _add_bench(commands)
+    _add_experiment(commands)
     return parser
 
 
@@ -208,3 +209,23 @@ def _add_bench(commands):
     )
     parser.add_argument("--rounds", type=int, default=7, metavar="N", help="times each is measured (default: 7)")
     parser.add_argument("--no-tfmot", action="store_true", help="leave out tensorflow-model-optimization")
+
+
+def _add_experiment(commands):
+    def action(asked):
+        from coursekit.authoring import runs
+        from coursekit.experiments import smallest
+
+        return smallest.run(asked.recipes or tuple(smallest.RECIPES), runs.parse_seeds(asked.seeds))
+
+    parser = _add(
+        commands,
+        "experiment",
+        action,
+        summary="Make the records that are missing of an experiment at full size, on true MNIST: minutes for each.",
+        example="experiment smallest --seeds 0-4",
+        after_interrupt="the finished stages are kept, and the same command goes on from there",
+    )
+    parser.add_argument("name", choices=["smallest"], help="smallest: how small the network of notebook 19 can get")
+    parser.add_argument("--seeds", nargs="+", default=["0"], metavar="SEED", help="such as 0-4 (default: 0)")
+    parser.add_argument("--recipes", nargs="+", metavar="RECIPE", help="200, 370 or dense (default: all)")

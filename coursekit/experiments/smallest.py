@@ -1,0 +1,278 @@
+"""How small can the reference network get? Pruned by LAMP scores, taught by itself, clustered, and coded. Notebook 19.
+
+The dense network is the teacher: what it says of an image and of its eight neighbours, shifted by one pixel, mixed with
+the true digit, is what the small one learns (Hinton, Vinyals and Dean 2015, "Distilling the knowledge in a neural
+network"). Pruning is gradual (Zhu and Gupta 2017) and compares layers by LAMP scores (Lee and others 2021). What is
+left is clustered and trained on with its few values (Han, Mao and Dally 2016); then the file is written by
+`coursekit.compression`.
+"""
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cache, partial
+from itertools import product
+
+import numpy as np
+
+from coursekit.errors import CoursekitError
+from coursekit.experiments.reference import (
+    BATCH,
+    dense_network,
+    logits_of,
+    mnist,
+    reference_network,
+    stage,
+    wrong_ones,
+)
+from coursekit.paths import data_dir
+from coursekit.records import read_lines, reference_seconds
+
+SHIFTS = tuple(product((-1, 0, 1), repeat=2))  # rows and columns
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is done with a dense network; chosen on the validation part.
+
+    sparsity:       the share of the weights that goes, or 0 for a dense network with the same training
+    values:         how many values besides 0 the weights of a layer have in the end
+    bias_values:    the same for biases
+    epochs:         of training while weights go, and for a while after the last has gone
+    pruning_share:  of these epochs, in which weights go
+    tune_epochs:    of training with few values
+    rate, tune_rate: the largest learning rates of both; they rise, and fall along half a cosine
+    hard:           the share of the true digit in what is learnt; the teacher's answer has the rest
+    """
+
+    sparsity: float
+    values: int = 8
+    bias_values: int = 8
+    epochs: int = 20
+    pruning_share: float = 0.6
+    tune_epochs: int = 5
+    rate: float = 1e-3
+    tune_rate: float = 2e-4
+    hard: float = 0.3
+
+    @property
+    def digest(self):
+        """Eight digits that differ where a setting differs."""
+        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()[:8]
+
+
+RECIPES = {"200": Recipe(0.985), "370": Recipe(0.993), "dense": Recipe(0.0)}
+
+
+# --- what is learnt ---------------------------------------------------------------------------------------------------
+def shifted(x, rows, columns):
+    """Images (n, 28, 28, 1) moved by so many rows and columns; what leaves on one side comes in on the other, and that
+    is nothing, as MNIST's digits have an empty frame of four pixels."""
+    return np.roll(x, (rows, columns), axis=(1, 2))
+
+
+def soft_labels(teacher, x, y, hard):
+    """(9, n, 10): for each shift the teacher's probabilities, mixed with the true digit."""
+    from keras import ops
+
+    said = np.stack([np.asarray(ops.softmax(logits_of(teacher, shifted(x, *shift)))) for shift in SHIFTS])
+    return (1 - hard) * said + hard * np.eye(10, dtype=np.float32)[y]
+
+
+def train(model, x, soft, epochs, rate, rng, callbacks=()):
+    """Epochs of Adam with batches of 250, every image moved by one of the shifts, drawn anew in every epoch.
+
+    The rate rises in half an epoch from a tenth and falls along half a cosine to 0 (Loshchilov and Hutter 2017).
+    """
+    import keras
+
+    steps = math.ceil(len(x) / BATCH)
+    warm = steps // 2
+    falling = keras.optimizers.schedules.CosineDecay(
+        rate / 10, steps * epochs - warm, warmup_target=rate, warmup_steps=warm
+    )
+    model.compile(keras.optimizers.Adam(falling), keras.losses.CategoricalCrossentropy(from_logits=True))
+    for _ in range(epochs):
+        which = rng.integers(0, len(SHIFTS), len(x))
+        moved = np.empty_like(x)
+        for i, shift in enumerate(SHIFTS):
+            moved[which == i] = shifted(x[which == i], *shift)
+        model.fit(moved, soft[which, np.arange(len(x))], batch_size=BATCH, verbose=0, callbacks=list(callbacks))
+
+
+# --- what is taken away -----------------------------------------------------------------------------------------------
+def without_idle_units(weights):
+    """The reference network's eight arrays without what has no effect on its answers.
+
+    A unit or filter whose output nobody uses goes. One without inputs is a constant: it goes on in the bias of what it
+    feeds, where that is the last layer.
+    """
+    w1, b1, w2, b2, w3, b3, w4, b4 = (array.copy() for array in weights)
+    idle = ~w4.any(axis=1)
+    w3[:, idle], b3[idle] = 0, 0
+    constant = ~w3.any(axis=0)
+    b4 += np.maximum(b3[constant], 0) @ w4[constant]
+    w4[constant], b3[constant] = 0, 0
+    channels = w2.shape[-1]  # of the second convolution; the inputs of the dense layer come in turns of them
+    idle = ~w3.reshape(-1, channels, w3.shape[-1]).any(axis=(0, 2))
+    w2[..., idle], b2[idle] = 0, 0
+    idle = ~w2.any(axis=(0, 1, 3))
+    w1[..., idle], b1[idle] = 0, 0
+    return [w1, b1, w2, b2, w3, b3, w4, b4]
+
+
+def with_few_values(array, k):
+    """The array with its numbers other than 0 replaced by the k values that are best for them."""
+    from coursekit.compression.centroids import optimal_centroids
+
+    there = array != 0
+    if len(np.unique(array[there])) <= k:
+        return array
+    values = optimal_centroids(array[there], k)
+    changed = array.copy()
+    changed[there] = values[np.abs(array[there][:, None] - values).argmin(axis=1)]
+    return changed
+
+
+def pruned_network(dense, recipe, x, soft, rng):
+    """The dense network trained on while its weights go: eight arrays."""
+    from coursekit import compression
+
+    steps = math.ceil(len(x) / BATCH) * recipe.epochs
+    if not recipe.sparsity:
+        train(dense, x, soft, recipe.epochs, recipe.rate, rng)
+        return dense.get_weights()
+    schedule = compression.PolynomialDecay(0.5, recipe.sparsity, 0, int(steps * recipe.pruning_share), frequency=50)
+    wrapped = compression.prune_low_magnitude(dense, schedule, per_layer=False, score="lamp")
+    train(wrapped, x, soft, recipe.epochs, recipe.rate, rng, [compression.UpdatePruningStep()])
+    return without_idle_units(compression.strip_pruning(wrapped).get_weights())
+
+
+def clustered_network(pruned, recipe, x, soft, rng):
+    """The pruned network trained on with few values: eight arrays."""
+    from coursekit import compression
+
+    if not recipe.sparsity:
+        train(pruned, x, soft, recipe.tune_epochs, recipe.tune_rate, rng)
+        return pruned.get_weights()
+    wrapped = compression.cluster_weights(pruned, recipe.values + 1, "KMEANS_PLUS_PLUS", preserve_sparsity=True)
+    train(wrapped, x, soft, recipe.tune_epochs, recipe.tune_rate, rng)
+    weights = without_idle_units(compression.strip_clustering(wrapped).get_weights())
+    return [array if i % 2 == 0 else with_few_values(array, recipe.bias_values) for i, array in enumerate(weights)]
+
+
+# --- the experiment ---------------------------------------------------------------------------------------------------
+def make(recipe, seed, data, work, dropout=0.0):
+    """(model, {stage: minutes}) of a recipe and a seed, each stage kept in the folder `work`."""
+    import keras
+
+    x, y = data["train"]
+    dense, minutes = dense_network(seed, data["train"], work)
+    soft = cache(lambda: soft_labels(dense, x, y, recipe.hard))  # made when a stage needs it
+    taken, weights, name = {"dense": minutes}, dense.get_weights(), f"{recipe.digest}-{seed}"
+
+    def changed(change, number, weights):
+        keras.utils.set_random_seed(1000 * number + seed)
+        model = reference_network(keras, dropout)
+        model.set_weights(weights)
+        return change(model, recipe, x, soft(), np.random.default_rng((seed, number)))
+
+    for number, change in enumerate((pruned_network, clustered_network), 1):
+        step = change.__name__.removesuffix("_network")
+        weights, taken[step] = stage(work / f"{step}-{name}.npz", partial(changed, change, number, weights))
+    model = reference_network(keras)
+    model.set_weights(weights)
+    return model, taken
+
+
+def record(name, seed, data, work, files):
+    """Make one network, write its file, read it back and look at the test set: a line for data/results/smallest.jsonl.
+
+    The file goes to `files`, or for "dense" nowhere. Every image that is misread is listed, so that two networks can be
+    compared image by image.
+    """
+    from coursekit import compression
+
+    recipe = RECIPES[name]
+    model, taken = make(recipe, seed, data, work)
+    line = {"recipe": name, "settings": asdict(recipe), "seed": seed}
+    if recipe.sparsity:
+        file = files / f"{name}-{seed}.ckw"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        summary = compression.save_compressed(model, file, codebook="float16", others="float16", names=False)
+        model = compression.load_compressed(file)
+        parts = {part: round(size, 1) for part, size in summary.parts.items()}
+        line |= {"file": file.name, "bytes": summary.size, "parts": parts}
+    dense, _ = dense_network(seed, data["train"], work)
+    line |= {
+        "weights_left": [int(np.count_nonzero(array)) for array in model.get_weights()],
+        "stages": {step: {key: round(value, 2) for key, value in minutes.items()} for step, minutes in taken.items()},
+        "validation": 1 - len(wrong_ones(model, *data["validation"])) / len(data["validation"][1]),
+        "dense_validation": 1 - len(wrong_ones(dense, *data["validation"])) / len(data["validation"][1]),
+        "test_images": len(data["test"][1]),
+        "wrong": wrong_ones(model, *data["test"]),
+        "dense_wrong": wrong_ones(dense, *data["test"]),
+        "digits28_right": right_on_digits28(model),
+    }
+    return line
+
+
+def right_on_digits28(model):
+    """How many of the bundled digits are read: what can be recounted anywhere."""
+    from coursekit import load
+
+    data = load("digits28")
+    x = np.concatenate([data.x_train, data.x_test])[..., None].astype(np.float32) / 255
+    y = np.concatenate([data.y_train, data.y_test])
+    return len(y) - len(wrong_ones(model, x, y))
+
+
+def run(names=tuple(RECIPES), seeds=(0,), work=None, results=None, files=None):
+    """Make the records that are missing, seed by seed. Returns True; an interruption loses one stage at most.
+
+    work: the folder of the stages, build/experiments of the checkout by default. results, files: where the records and
+    the compressed files go, data/results/smallest.jsonl and data/compressed by default.
+    """
+    import keras
+
+    from coursekit.authoring.runs import machine
+
+    if unknown := sorted(set(names) - set(RECIPES)):
+        raise CoursekitError(f"there is no recipe {', '.join(unknown)}; there are {', '.join(RECIPES)}")
+    results = results or data_dir() / "results" / "smallest.jsonl"
+    work, files = work or data_dir().parent / "build" / "experiments", files or data_dir() / "compressed"
+    data = mnist()
+    for seed, name in product(seeds, names):
+        if any(
+            (one["recipe"], one["seed"], one["settings"]) == (name, seed, asdict(RECIPES[name]))
+            for one in read_lines(results)
+        ):
+            continue
+        line = record(name, seed, data, work, files)
+        about = {
+            "status": "experiment",  # not the run of a notebook
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "machine": machine(),
+            "reference_seconds": reference_seconds(),
+            "backend": keras.backend.backend(),
+            "keras": keras.__version__,
+        }
+        results.parent.mkdir(parents=True, exist_ok=True)
+        with open(results, "a", encoding="utf-8") as lines:
+            lines.write(json.dumps(about | line) + "\n")
+        print(as_text(line), flush=True)
+    return True
+
+
+def as_text(line):
+    """A record in a line of text, to be read while the next one is made."""
+    n = line["test_images"]
+    right, dense = (1 - len(line[key]) / n for key in ("wrong", "dense_wrong"))
+    size = f"{line['bytes']:,} bytes" if "bytes" in line else "not compressed"
+    minutes = sum(taken["minutes"] for taken in line["stages"].values())
+    return (
+        f"{line['recipe']} seed {line['seed']}: {size}, {sum(line['weights_left']):,} numbers left, test accuracy "
+        f"{right:.4f} (dense {dense:.4f}), {minutes:.1f} minutes"
+    )
