@@ -212,6 +212,16 @@ def mcnemar(only_first, only_second):
     return min(1.0, 2 * tail / 2**n)
 
 
+def mean_and_half(values):
+    """(mean, half the width of Student's 95 % interval for it) of two numbers or more; ValueError for fewer."""
+    from scipy.stats import t
+
+    values = np.asarray(values, dtype=float).ravel()
+    if values.size < 2:
+        raise ValueError(f"{values.size} values; an interval needs two or more")
+    return float(values.mean()), float(t.ppf(0.975, values.size - 1) * values.std(ddof=1) / math.sqrt(values.size))
+
+
 def _normal_quantile(p):
     from statistics import NormalDist
 

@@ -30,6 +30,7 @@ from coursekit.experiments.reference import (
 from coursekit.paths import data_dir
 from coursekit.records import read_lines, reference_seconds
 
+DENSE_BYTES = 4 * 431_242  # of the dense network's float32 parameters
 SHIFTS = tuple(product((-1, 0, 1), repeat=2))  # rows and columns
 
 
@@ -264,6 +265,52 @@ def run(names=tuple(RECIPES), seeds=(0,), work=None, results=None, files=None):
             lines.write(json.dumps(about | line) + "\n")
         print(as_text(line), flush=True)
     return True
+
+
+def kept(results=None):
+    """{recipe: {seed: record}}, the newest of each that `run` has kept."""
+    found = {}
+    for line in read_lines(results or data_dir() / "results" / "smallest.jsonl"):
+        found.setdefault(line["recipe"], {})[line["seed"]] = line
+    return found
+
+
+def file_of(recipe, seed=0):
+    """Where the compressed file of a recipe and a seed is kept. Raises CoursekitError where there is none."""
+    file = data_dir() / "compressed" / f"{recipe}-{seed}.ckw"
+    if not file.is_file():
+        raise CoursekitError(f"there is no file {file.name}; make it: coursekit experiment smallest --seeds {seed}")
+    return file
+
+
+def table(results=None):
+    """The kept records as text: a line for each network, compared with its dense one image by image, and means.
+
+    "gained" are test images that only this network reads and "lost" those that only the dense one reads; p is that of
+    McNemar's exact test. The ± of a mean is half of Student's 95 % interval over the seeds.
+    """
+    from coursekit.compression.reports import mcnemar, mean_and_half
+
+    lines = [
+        f"{'recipe':8}{'seed':>5}{'bytes':>11}{'times':>7}{'reads':>9}{'dense':>9}{'gained':>8}{'lost':>6}{'p':>7}"
+    ]
+    for recipe, by_seed in kept(results).items():
+        shares = []
+        for seed, one in sorted(by_seed.items()):
+            n, wrong, before = one["test_images"], set(one["wrong"]), set(one["dense_wrong"])
+            gained, lost, size = len(before - wrong), len(wrong - before), one.get("bytes", DENSE_BYTES)
+            shares.append((size, 1 - len(wrong) / n, 1 - len(before) / n))
+            lines.append(
+                f"{recipe:8}{seed:5}{size:11,}{DENSE_BYTES / size:7.0f}{shares[-1][1]:9.4f}{shares[-1][2]:9.4f}"
+                f"{gained:8}{lost:6}{mcnemar(gained, lost):7.2f}"
+            )
+        size, share, before = np.mean(shares, axis=0)
+        line = f"{recipe:8} mean{size:11,.0f}{DENSE_BYTES / size:7.0f}{share:9.4f}{before:9.4f}"
+        if len(shares) > 1:
+            mean, half = mean_and_half([100 * (now - then) for _, now, then in shares])
+            line += f"   {mean:+.3f} ± {half:.3f} points"
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def as_text(line):

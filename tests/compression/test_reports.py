@@ -141,3 +141,14 @@ def test_models_and_scores_are_taken_as_well(model):
 def test_what_cannot_be_compared_is_refused(first, second, y, options, message):
     with pytest.raises(ValueError, match=message):
         accuracy_report(first, second, None, y, **options)
+
+
+def test_the_interval_of_a_mean_is_students():
+    from scipy import stats
+
+    values = [0.3, 0.1, 0.7, 0.2]
+    mean, half = reports.mean_and_half(values)
+    low, high = stats.t.interval(0.95, 3, loc=np.mean(values), scale=stats.sem(values))
+    assert (mean - half, mean + half) == pytest.approx((low, high))
+    with pytest.raises(ValueError, match="an interval needs two or more"):
+        reports.mean_and_half([1.0])

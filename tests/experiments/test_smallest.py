@@ -139,6 +139,11 @@ def test_the_whole_goes_on_after_an_interruption_and_its_file_holds_what_the_rec
     assert tiny["dense_wrong"] == dense["dense_wrong"] and "file" not in dense
     assert recounted(where["files"], [tiny["file"]])[0]["bytes"] == tiny["bytes"]
 
+    shown = smallest.table(where["results"]).splitlines()
+    gained = len(set(tiny["dense_wrong"]) - set(tiny["wrong"]))
+    assert len(shown) == 5 and shown[1].split()[:3] == ["tiny", "0", f"{tiny['bytes']:,}"]
+    assert int(shown[1].split()[6]) == gained and shown[4].split()[1:3] == ["mean", "1,724,968"]
+
     assert smallest.run(("tiny", "dense"), (0,), **where) and len(read_lines(where["results"])) == 2
 
 

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from coursekit.compression.reports import mean_and_half
 from coursekit.plots.style import COLOURS, GREY, figure, finish
 
 DPI = 80  # of pictures with several panels: a notebook stays small
@@ -132,16 +133,6 @@ def effects(named, what):
     finish(f"{what}: means with 95 % intervals, and each repetition as a dot. {'; '.join(words)}.")
 
 
-def mean_and_half(values):
-    """(mean, half the width of Student's 95 % interval for it) of two numbers or more."""
-    from scipy.stats import t
-
-    values = np.asarray(values, dtype=float).ravel()
-    if values.size < 2:
-        raise ValueError(f"{values.size} values; an interval needs two or more")
-    return float(values.mean()), float(t.ppf(0.975, values.size - 1) * values.std(ddof=1) / math.sqrt(values.size))
-
-
 def trade_off(points, x_label="bytes", y_label="test accuracy", level=None):
     """Draw accuracy against size, a point for each form with the range of its repetitions.
 
@@ -156,7 +147,13 @@ def trade_off(points, x_label="bytes", y_label="test accuracy", level=None):
         values = np.asarray(values, dtype=float).ravel()
         mean = values.mean()
         error = [[max(mean - values.min(), 0)], [max(values.max() - mean, 0)]]  # a sum may round below 0
-        look = {"color": COLOURS[i % 7], "marker": MARKERS[i % 8], "markersize": 8, "capsize": 3, "markeredgecolor": "black"}
+        look = {
+            "color": COLOURS[i % 7],
+            "marker": MARKERS[i % 8],
+            "markersize": 8,
+            "capsize": 3,
+            "markeredgecolor": "black",
+        }
         ax.errorbar(size, mean, yerr=error, linestyle="none", label=name, **look)
         words.append(f"{name}: {size:,.0f} bytes, {mean:.4f}")
     if level:

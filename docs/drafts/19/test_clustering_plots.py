@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from coursekit import plots
-from coursekit.plots.clustering import mean_and_half
 
 WEIGHTS = np.array([-2.0, -1.0, -1.0, 0.0, 0.0, 0.0, 1.0, 3.0])
 
@@ -62,17 +61,6 @@ def test_effects_says_which_side_of_zero(capsys):
     assert "up +1.00 ± 0.25 (above 0)" in words
     assert "down -2.00 ± 0.25 (below 0)" in words
     assert "(0 is inside)" in words
-
-
-def test_an_interval_is_students():
-    mean, half = mean_and_half([1.0, 2.0, 3.0])
-    assert mean == 2
-    assert half == pytest.approx(4.3027 / np.sqrt(3), rel=1e-3)  # the quantile of two degrees of freedom
-
-
-def test_an_interval_needs_two_values():
-    with pytest.raises(ValueError, match="two or more"):
-        mean_and_half([1.0])
 
 
 def test_trade_off_names_sizes_and_means(capsys):
