@@ -46,6 +46,7 @@ class Recipe:
     tune_epochs:    of training with few values
     rate, tune_rate: the largest learning rates of both; they rise, and fall along half a cosine
     hard:           the share of the true digit in what is learnt; the teacher's answer has the rest
+    start:          the recipe whose pruned network this one begins with, or None for the dense network
     """
 
     sparsity: float
@@ -57,6 +58,7 @@ class Recipe:
     rate: float = 1e-3
     tune_rate: float = 2e-4
     hard: float = 0.3
+    start: "Recipe | None" = None
 
     @property
     def digest(self):
@@ -64,7 +66,9 @@ class Recipe:
         return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()[:8]
 
 
-RECIPES = {"200": Recipe(0.985), "370": Recipe(0.993), "dense": Recipe(0.0)}
+_200 = Recipe(0.9815, rate=3e-3, pruning_share=0.4)
+_370 = Recipe(0.9911, epochs=16, pruning_share=0.3, tune_epochs=4, rate=2e-3, start=_200)
+RECIPES = {"200": _200, "370": _370, "dense": Recipe(0.0, rate=3e-3)}
 
 
 # --- what is learnt ---------------------------------------------------------------------------------------------------
@@ -145,7 +149,8 @@ def pruned_network(dense, recipe, x, soft, rng):
     if not recipe.sparsity:
         train(dense, x, soft, recipe.epochs, recipe.rate, rng)
         return dense.get_weights()
-    schedule = compression.PolynomialDecay(0.5, recipe.sparsity, 0, int(steps * recipe.pruning_share), frequency=50)
+    first = recipe.start.sparsity if recipe.start else 0.5
+    schedule = compression.PolynomialDecay(first, recipe.sparsity, 0, int(steps * recipe.pruning_share), frequency=50)
     wrapped = compression.prune_low_magnitude(dense, schedule, per_layer=False, score="lamp")
     train(wrapped, x, soft, recipe.epochs, recipe.rate, rng, [compression.UpdatePruningStep()])
     return without_idle_units(compression.strip_pruning(wrapped).get_weights())
@@ -165,24 +170,33 @@ def clustered_network(pruned, recipe, x, soft, rng):
 
 
 # --- the experiment ---------------------------------------------------------------------------------------------------
-def make(recipe, seed, data, work, dropout=0.0):
-    """(model, {stage: minutes}) of a recipe and a seed, each stage kept in the folder `work`."""
+def make(recipe, seed, data, work):
+    """(the model, {stage: minutes}) of a recipe and a seed; each stage is kept in the folder `work`."""
     import keras
 
     x, y = data["train"]
     dense, minutes = dense_network(seed, data["train"], work)
-    soft = cache(lambda: soft_labels(dense, x, y, recipe.hard))  # made when a stage needs it
-    taken, weights, name = {"dense": minutes}, dense.get_weights(), f"{recipe.digest}-{seed}"
+    soft = cache(lambda hard: soft_labels(dense, x, y, hard))  # made when a stage needs it
+    taken = {"dense": minutes}
 
-    def changed(change, number, weights):
+    def changed(change, number, recipe, weights):
         keras.utils.set_random_seed(1000 * number + seed)
-        model = reference_network(keras, dropout)
+        model = reference_network(keras, dropout=0)
         model.set_weights(weights)
-        return change(model, recipe, x, soft(), np.random.default_rng((seed, number)))
+        return change(model, recipe, x, soft(recipe.hard), np.random.default_rng((seed, number)))
 
-    for number, change in enumerate((pruned_network, clustered_network), 1):
-        step = change.__name__.removesuffix("_network")
-        weights, taken[step] = stage(work / f"{step}-{name}.npz", partial(changed, change, number, weights))
+    def staged(change, number, recipe, weights):
+        name = change.__name__.removesuffix("_network")
+        file = work / f"{name}-{recipe.digest}-{seed}.npz"
+        weights, minutes = stage(file, partial(changed, change, number, recipe, weights))
+        taken[f"{name} to {recipe.sparsity:.2%}"] = minutes
+        return weights
+
+    weights = dense.get_weights()
+    if recipe.start:
+        weights = staged(pruned_network, 1, recipe.start, weights)
+    weights = staged(pruned_network, 1, recipe, weights)
+    weights = staged(clustered_network, 2, recipe, weights)
     model = reference_network(keras)
     model.set_weights(weights)
     return model, taken
