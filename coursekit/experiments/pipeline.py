@@ -221,9 +221,9 @@ def record(seed, data, work, files):
     made, quantized, taken = networks(seed, data, work)
     x, y = data["test"]
     lite = {form: lite_file(form, weights) for form, weights in made.items()} | {"tfmot P→C→Q": quantized}
-    forms, kept = {}, {}
+    model, forms, kept = network(made["dense"]), {}, {}
     for form, weights in made.items():
-        model = network(weights)
+        model.set_weights(weights)
         forms[form] = judged(logits_of(model, x), y) | looked_at(weights[::2])
         keep = seed == KEPT_SEED and form in KEPT
         file = (files if keep else work) / KEPT.get(form, "pipeline.ckw")
