@@ -214,18 +214,24 @@ def _add_bench(commands):
 def _add_experiment(commands):
     def action(asked):
         from coursekit.authoring import runs
-        from coursekit.experiments import smallest
+        from coursekit.experiments import pipeline, reproduction, smallest
 
-        return smallest.run(asked.recipes or tuple(smallest.RECIPES), runs.parse_seeds(asked.seeds))
+        seeds = runs.parse_seeds(asked.seeds)
+        if asked.name == "smallest":
+            return smallest.run(asked.recipes or tuple(smallest.RECIPES), seeds)
+        if asked.recipes:
+            raise CoursekitError(f"{asked.name} has no recipes; leave out --recipes")
+        return {"reference": reproduction, "pipeline": pipeline}[asked.name].run(seeds)
 
     parser = _add(
         commands,
         "experiment",
         action,
         summary="Make the records that are missing of an experiment at full size, on true MNIST: minutes for each.",
-        example="experiment smallest --seeds 0-4",
+        example="experiment pipeline --seeds 0-4",
         after_interrupt="the finished stages are kept, and the same command goes on from there",
     )
-    parser.add_argument("name", choices=["smallest"], help="smallest: how small the network of notebook 19 can get")
+    about = "reference: clustering in two libraries; pipeline: prune, cluster, quantize; smallest: how small it can get"
+    parser.add_argument("name", choices=["reference", "pipeline", "smallest"], help=about)
     parser.add_argument("--seeds", nargs="+", default=["0"], metavar="SEED", help="such as 0-4 (default: 0)")
-    parser.add_argument("--recipes", nargs="+", metavar="RECIPE", help="200, 370 or dense (default: all)")
+    parser.add_argument("--recipes", nargs="+", metavar="RECIPE", help="of smallest: 200, 370 or dense (default: all)")

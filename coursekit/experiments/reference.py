@@ -1,16 +1,26 @@
-"""The reference experiment's network, data and training: what notebook 19 compresses at full size.
+"""The reference network, its data and training, stages and records: what all experiments of notebook 19 share.
 
 Two convolutions and two dense layers, 431,242 parameters, on true MNIST, as in C. Versloot (2020), "TensorFlow model
 optimization: introducing weight clustering". A network's weights are kept as the list of arrays that Keras gives.
 """
 
+import hashlib
+import json
 import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
+from coursekit.paths import data_dir
+from coursekit.records import read_lines, reference_seconds
+
 VALIDATION = 12_000  # the last fifth of the training images
 BATCH, EPOCHS, RATE = 250, 15, 1e-3
+WIDTHS = (32, 64, 256)  # filters of the convolutions, units of the hidden dense layer
 NAMES = ("conv 1", "conv 2", "dense 1", "dense 2")
+VERSIONS = ("keras", "tensorflow", "tf_keras", "tensorflow-model-optimization", "jax", "torch", "numpy")
 
 
 def reference_network(api, dropout=0.25):
@@ -22,14 +32,14 @@ def reference_network(api, dropout=0.25):
     return api.Sequential(
         [
             api.Input((28, 28, 1)) if api.__name__ == "keras" else kl.InputLayer((28, 28, 1)),
-            kl.Conv2D(32, 3, activation="relu"),
+            kl.Conv2D(WIDTHS[0], 3, activation="relu"),
             kl.MaxPooling2D(),
             kl.Dropout(dropout),
-            kl.Conv2D(64, 3, activation="relu"),
+            kl.Conv2D(WIDTHS[1], 3, activation="relu"),
             kl.MaxPooling2D(),
             kl.Dropout(dropout),
             kl.Flatten(),
-            kl.Dense(256, activation="relu"),
+            kl.Dense(WIDTHS[2], activation="relu"),
             kl.Dense(10),
         ]
     )
@@ -49,6 +59,13 @@ def mnist():
     }
 
 
+def fit(api, model, train, epochs, rate, callbacks=()):
+    """The model, compiled and trained by Adam at a constant rate; api is keras, or tf_keras for a model of Keras 2."""
+    model.compile(api.optimizers.Adam(rate), api.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(*train, batch_size=BATCH, epochs=epochs, verbose=0, callbacks=list(callbacks))
+    return model
+
+
 def logits_of(model, x):
     """What a model says of x (n, 28, 28, 1): (n, 10)."""
     return np.concatenate([np.asarray(model.predict_on_batch(part)) for part in np.array_split(x, -(-len(x) // 1000))])
@@ -59,6 +76,31 @@ def wrong_ones(model, x, y):
     return np.flatnonzero(logits_of(model, x).argmax(axis=1) != y).tolist()
 
 
+def judged(logits, y):
+    """{"wrong": the numbers of the images that are misread, "loss": mean cross-entropy in nats} of logits (n, 10)."""
+    logits = np.asarray(logits, dtype=np.float64)
+    logits = logits - logits.max(axis=1, keepdims=True)
+    log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    wrong = np.flatnonzero(logits.argmax(axis=1) != y).tolist()
+    return {"wrong": wrong, "loss": round(float(-log_p[np.arange(len(y)), y].mean()), 6)}
+
+
+def looked_at(kernels):
+    """{"zeros": their share among the weights of all kernels, "values": how many different ones each kernel has}."""
+    zeros = sum(int((kernel == 0).sum()) for kernel in kernels) / sum(kernel.size for kernel in kernels)
+    return {"zeros": round(zeros, 6), "values": [len(np.unique(kernel)) for kernel in kernels]}
+
+
+def right_on_digits28(model):
+    """How many of the bundled digits are read: what can be recounted anywhere."""
+    from coursekit import load
+
+    data = load("digits28")
+    x = np.concatenate([data.x_train, data.x_test])[..., None].astype(np.float32) / 255
+    y = np.concatenate([data.y_train, data.y_test])
+    return len(y) - len(wrong_ones(model, x, y))
+
+
 def dense_network(seed, train, work):
     """The reference network trained by the reference recipe, and the stage's minutes; kept in the folder `work`."""
     import keras
@@ -67,10 +109,7 @@ def dense_network(seed, train, work):
 
     def make():
         keras.utils.set_random_seed(seed)
-        fresh = reference_network(keras)
-        fresh.compile(keras.optimizers.Adam(RATE), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        fresh.fit(*train, batch_size=BATCH, epochs=EPOCHS, verbose=0)
-        return fresh.get_weights()
+        return fit(keras, reference_network(keras), train, EPOCHS, RATE).get_weights()
 
     weights, minutes = stage(work / f"dense-{seed}.npz", make)
     model.set_weights(weights)
@@ -78,6 +117,11 @@ def dense_network(seed, train, work):
 
 
 # --- stages -----------------------------------------------------------------------------------------------------------
+def digest(settings):
+    """Eight digits that differ where a setting in a dataclass differs, for the names of its stages."""
+    return hashlib.sha256(json.dumps(asdict(settings)).encode()).hexdigest()[:8]
+
+
 def stage(file, make):
     """The arrays that make() gives, and {"minutes", "cpu_minutes"} it took; found in `file` if it has been made before.
 
@@ -95,3 +139,63 @@ def stage(file, make):
     np.savez(unfinished, **{f"array_{i}": array for i, array in enumerate(arrays)}, **taken)
     unfinished.replace(file)
     return arrays, taken
+
+
+# --- records ----------------------------------------------------------------------------------------------------------
+def places(name, work=None, results=None, files=None):
+    """(folder of the stages, file of the records, folder of the compressed files) of an experiment.
+
+    By default build/experiments, data/results/NAME.jsonl and data/compressed/NAME of the checkout.
+    """
+    return (
+        work or data_dir().parent / "build" / "experiments",
+        results or data_dir() / "results" / f"{name}.jsonl",
+        files or data_dir() / "compressed" / name,
+    )
+
+
+def add_missing(results, wanted, make, as_text):
+    """Make the records that the file `results` lacks, append each when it is made, and print it. Returns True.
+
+    wanted:  dictionaries, one a record. A record is there if a line has all the same values under the same names.
+    make:    called with such a dictionary, gives a dictionary with the rest of the record.
+    as_text: called with a record, gives what is printed.
+    """
+    import keras
+
+    from coursekit.authoring.runs import machine
+
+    for key in wanted:
+        if any(key == {name: line.get(name) for name in key} for line in read_lines(results)):
+            continue
+        line = key | make(key)
+        about = {
+            "status": "experiment",  # not the run of a notebook
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "machine": machine(),
+            "reference_seconds": reference_seconds(),
+            "backend": keras.backend.backend(),
+            "keras": keras.__version__,
+            "versions": versions(),
+        }
+        results.parent.mkdir(parents=True, exist_ok=True)
+        with open(results, "a", encoding="utf-8") as lines:
+            lines.write(json.dumps(about | line) + "\n")
+        print(as_text(line), flush=True)
+    return True
+
+
+def versions():
+    """{package: version} of the packages that an experiment may use, as far as they are installed."""
+    found = {}
+    for name in VERSIONS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def rounded(taken):
+    """What stages took, {stage: {"minutes", "cpu_minutes"}}, to hundredths."""
+    return {step: {key: round(value, 2) for key, value in minutes.items()} for step, minutes in taken.items()}

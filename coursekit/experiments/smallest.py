@@ -7,11 +7,8 @@ left is clustered and trained on with its few values (Han, Mao and Dally 2016); 
 `coursekit.compression`.
 """
 
-import hashlib
-import json
 import math
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from functools import cache, partial
 from itertools import product
 
@@ -20,15 +17,19 @@ import numpy as np
 from coursekit.errors import CoursekitError
 from coursekit.experiments.reference import (
     BATCH,
+    add_missing,
     dense_network,
+    digest,
     logits_of,
     mnist,
+    places,
     reference_network,
+    right_on_digits28,
+    rounded,
     stage,
     wrong_ones,
 )
 from coursekit.paths import data_dir
-from coursekit.records import read_lines, reference_seconds
 
 DENSE_BYTES = 4 * 431_242  # of the dense network's float32 parameters
 SHIFTS = tuple(product((-1, 0, 1), repeat=2))  # rows and columns
@@ -63,7 +64,7 @@ class Recipe:
     @property
     def digest(self):
         """Eight digits that differ where a setting differs."""
-        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()[:8]
+        return digest(self)
 
 
 _200 = Recipe(0.9815, rate=3e-3, pruning_share=0.4)
@@ -223,7 +224,7 @@ def record(name, seed, data, work, files):
     dense, _ = dense_network(seed, data["train"], work)
     line |= {
         "weights_left": [int(np.count_nonzero(array)) for array in model.get_weights()],
-        "stages": {step: {key: round(value, 2) for key, value in minutes.items()} for step, minutes in taken.items()},
+        "stages": rounded(taken),
         "validation": 1 - len(wrong_ones(model, *data["validation"])) / len(data["validation"][1]),
         "dense_validation": 1 - len(wrong_ones(dense, *data["validation"])) / len(data["validation"][1]),
         "test_images": len(data["test"][1]),
@@ -234,51 +235,18 @@ def record(name, seed, data, work, files):
     return line
 
 
-def right_on_digits28(model):
-    """How many of the bundled digits are read: what can be recounted anywhere."""
-    from coursekit import load
-
-    data = load("digits28")
-    x = np.concatenate([data.x_train, data.x_test])[..., None].astype(np.float32) / 255
-    y = np.concatenate([data.y_train, data.y_test])
-    return len(y) - len(wrong_ones(model, x, y))
-
-
 def run(names=tuple(RECIPES), seeds=(0,), work=None, results=None, files=None):
     """Make the records that are missing, seed by seed. Returns True; an interruption loses one stage at most.
 
     work: the folder of the stages, build/experiments of the checkout by default. results, files: where the records and
     the compressed files go, data/results/smallest.jsonl and data/compressed by default.
     """
-    import keras
-
-    from coursekit.authoring.runs import machine
-
     if unknown := sorted(set(names) - set(RECIPES)):
         raise CoursekitError(f"there is no recipe {', '.join(unknown)}; there are {', '.join(RECIPES)}")
-    results = results or data_dir() / "results" / "smallest.jsonl"
-    work, files = work or data_dir().parent / "build" / "experiments", files or data_dir() / "compressed"
+    work, results, files = places("smallest", work, results, files or data_dir() / "compressed")
     data = mnist()
-    for seed, name in product(seeds, names):
-        if any(
-            (one["recipe"], one["seed"], one["settings"]) == (name, seed, asdict(RECIPES[name]))
-            for one in read_lines(results)
-        ):
-            continue
-        line = record(name, seed, data, work, files)
-        about = {
-            "status": "experiment",  # not the run of a notebook
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": machine(),
-            "reference_seconds": reference_seconds(),
-            "backend": keras.backend.backend(),
-            "keras": keras.__version__,
-        }
-        results.parent.mkdir(parents=True, exist_ok=True)
-        with open(results, "a", encoding="utf-8") as lines:
-            lines.write(json.dumps(about | line) + "\n")
-        print(as_text(line), flush=True)
-    return True
+    wanted = [{"recipe": name, "settings": asdict(RECIPES[name]), "seed": seed} for seed, name in product(seeds, names)]
+    return add_missing(results, wanted, lambda key: record(key["recipe"], key["seed"], data, work, files), as_text)
 
 
 def kept(results=None):

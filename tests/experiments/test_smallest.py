@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coursekit import load
 from coursekit.compression.file import promised
 from coursekit.experiments import reference, smallest
 from coursekit.paths import data_dir
@@ -18,15 +17,6 @@ from coursekit.records import read_lines
 
 ROOT = data_dir().parent
 TINY = smallest.Recipe(0.97, values=4, epochs=2, tune_epochs=1)
-
-
-@pytest.fixture(scope="module")
-def few():
-    """A little data in the shape of MNIST, from the bundled digits."""
-    data = load("digits28")
-    x = data.x_train[..., None].astype(np.float32) / 255
-    y = data.y_train.astype(np.int32)
-    return {"train": (x[:500], y[:500]), "validation": (x[500:600], y[500:600]), "test": (x[600:700], y[600:700])}
 
 
 @pytest.fixture
@@ -95,19 +85,6 @@ def test_soft_labels_mix_the_teacher_with_the_truth(few):
     said = np.exp(reference.logits_of(teacher, smallest.shifted(x, *smallest.SHIFTS[2])))
     said /= said.sum(axis=-1, keepdims=True)
     assert np.allclose(soft[2], 0.75 * said + 0.25 * np.eye(10)[y], atol=1e-5)
-
-
-def test_a_stage_that_was_interrupted_leaves_nothing_and_one_that_ended_is_not_made_again(tmp_path):
-    def interrupted():
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        reference.stage(tmp_path / "new" / "one.npz", interrupted)
-    assert not list(tmp_path.rglob("*.npz"))
-    made, taken = reference.stage(tmp_path / "new" / "one.npz", lambda: [np.arange(3), np.eye(2)])
-    again, kept = reference.stage(tmp_path / "new" / "one.npz", interrupted)
-    assert kept == pytest.approx(taken) and all(map(np.array_equal, made, again))
-    assert [file.name for file in tmp_path.rglob("*.npz")] == ["one.npz"]
 
 
 def test_the_whole_goes_on_after_an_interruption_and_its_file_holds_what_the_record_says(

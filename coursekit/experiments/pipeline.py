@@ -1,0 +1,284 @@
+"""Prune, cluster, quantize: the reference network in every sensible order, and what a later step leaves of an earlier.
+
+P: 80 % of the weights pruned by LAMP scores. C: 14 linear values in each layer. Q: weights rounded to 8 bits, one scale
+for each layer. P and C are each followed by an epoch like those that trained the dense network; Q is not. Beside them
+stand the dense network trained for one and two epochs more (T), and tfmot's own way through all three. Notebook 19.
+"""
+
+from dataclasses import asdict, dataclass
+from functools import partial
+
+import numpy as np
+
+from coursekit import litert, quantization, sparsity
+from coursekit.experiments import toolkit
+from coursekit.experiments.reference import (
+    RATE,
+    add_missing,
+    dense_network,
+    digest,
+    fit,
+    judged,
+    logits_of,
+    looked_at,
+    mnist,
+    places,
+    reference_network,
+    right_on_digits28,
+    rounded,
+    stage,
+)
+
+BITS = 8  # LiteRT's
+KEPT_SEED = 0  # whose clustered networks are kept as files
+KEPT = {
+    "C": "clustered.ckw",
+    "P→C, zeros lost": "pruned-clustered-zeros-lost.ckw",
+    "P→C": "pruned-clustered.ckw",
+    "C→P": "clustered-pruned.ckw",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Of the steps.
+
+    sparsity:  the share of all weights that P takes away
+    values:    of each layer after C; 0 is one of them where zeros are kept
+    epochs, rate: of the training after P and after C
+    """
+
+    sparsity: float = 0.8
+    values: int = 14
+    epochs: int = 1
+    rate: float = RATE
+
+
+SETTINGS = Settings()
+
+
+# --- steps: each takes eight arrays and the training images and digits, and gives eight arrays ------------------------
+def network(weights):
+    """The reference network of Keras 3 with these eight arrays."""
+    import keras
+
+    model = reference_network(keras)
+    model.set_weights(weights)
+    return model
+
+
+def trained(model, train, callbacks=()):
+    """The model after the epoch that follows a step."""
+    import keras
+
+    return fit(keras, model, train, SETTINGS.epochs, SETTINGS.rate, callbacks)
+
+
+def go_on(weights, train):
+    """Training alone."""
+    return trained(network(weights), train).get_weights()
+
+
+def prune(weights, train):
+    """P: the weights with the smallest LAMP scores go before the first step. Values that were few become many."""
+    from coursekit import compression
+
+    schedule = compression.ConstantSparsity(SETTINGS.sparsity, begin_step=0, end_step=0)
+    wrapped = compression.prune_low_magnitude(network(weights), schedule, per_layer=False, score="lamp")
+    return compression.strip_pruning(trained(wrapped, train, [compression.UpdatePruningStep()])).get_weights()
+
+
+def cluster(weights, train, keep_zeros=False):
+    """C: values from the smallest to the largest weight. Zeros are lost, or kept as one of the values."""
+    from coursekit import compression
+
+    wrapped = compression.cluster_weights(network(weights), SETTINGS.values, "LINEAR", preserve_sparsity=keep_zeros)
+    return compression.strip_clustering(trained(wrapped, train)).get_weights()
+
+
+def prune_among_values(weights, train):
+    """P for a clustered network, whose values go on being trained: after it a layer has these and 0."""
+    from coursekit import compression
+    from coursekit.compression.wrapping import wrappers_in
+
+    kernels = weights[::2]
+    masks = sparsity.keep_largest([sparsity.lamp_scores(kernel) for kernel in kernels], SETTINGS.sparsity)
+    fewer = list(weights)
+    fewer[::2] = [kernel * mask for kernel, mask in zip(kernels, masks, strict=True)]
+    wrapped = compression.cluster_weights(network(fewer), SETTINGS.values + 1, "LINEAR", preserve_sparsity=True)
+    for wrapper, kernel in zip(wrappers_in(wrapped), kernels, strict=True):
+        values = np.unique(kernel)
+        wrapper.centroids[0].assign(np.pad(values, (0, SETTINGS.values - len(values)), mode="edge"))
+    return compression.strip_clustering(trained(wrapped, train)).get_weights()
+
+
+def quantize(weights, train=None):
+    """Q: the kernels on a grid of 8 bits, symmetric about 0, one step for each layer; no training."""
+    rounded_weights = list(weights)
+    rounded_weights[::2] = [quantization.round_weights(kernel, BITS) for kernel in weights[::2]]
+    return rounded_weights
+
+
+FORMS = {
+    "T": ("dense", go_on),
+    "T→T": ("T", go_on),
+    "P": ("dense", prune),
+    "C": ("dense", cluster),
+    "Q": ("dense", quantize),
+    "P→C, zeros lost": ("P", cluster),
+    "P→C": ("P", partial(cluster, keep_zeros=True)),
+    "C→P, values lost": ("C", prune),
+    "C→P": ("C", prune_among_values),
+    "Q→P": ("Q", prune),
+    "Q→C": ("Q", cluster),
+    "P→Q": ("P", quantize),
+    "C→Q": ("C", quantize),
+    "P→C→Q": ("P→C", quantize),
+    "C→P→Q": ("C→P", quantize),
+}  # form: the form that it is made from, and the step
+
+
+def networks(seed, data, work):
+    """({form: eight arrays}, the LiteRT file of tfmot's last form, {stage: minutes}), each stage kept in `work`.
+
+    All trainings of a seed see the images in the same order.
+    """
+    import keras
+
+    dense, minutes = dense_network(seed, data["train"], work)
+    made, taken = {"dense": dense.get_weights()}, {"dense": minutes}
+
+    def kept(form, make):
+        name = form.replace("→", "").replace(",", "").replace(" ", "-")
+        found, taken[form] = stage(work / f"pipeline-{name}-{digest(SETTINGS)}-{seed}.npz", make)
+        return found
+
+    def seeded(step, start):
+        keras.utils.set_random_seed(1000 + seed)
+        return step(start, data["train"])
+
+    for form, (start, step) in FORMS.items():
+        make = partial(seeded, step, made[start])
+        made[form] = make() if step is quantize else kept(form, make)
+    about, epochs = (data["train"], 1000 + seed), {"epochs": SETTINGS.epochs, "rate": SETTINGS.rate}
+    pruned = kept("tfmot P", partial(toolkit.pruned, made["dense"], *about, SETTINGS.sparsity, **epochs))
+    make = partial(toolkit.clustered, pruned, *about, SETTINGS.values, **epochs, keep_zeros=True)
+    both = kept("tfmot P→C", make)
+    last = kept("tfmot P→C→Q", lambda: [np.frombuffer(toolkit.quantized(both, *about, **epochs), np.uint8)])
+    return made | {"tfmot P": pruned, "tfmot P→C": both}, last[0].tobytes(), taken
+
+
+# --- sizes ------------------------------------------------------------------------------------------------------------
+def is_coded(form):
+    """Whether the weights of a form lie on the grid of Q, so that codes of one byte can be stored."""
+    return form.endswith("Q")
+
+
+def content(form, weights):
+    """What must be stored of a network: floats, or after Q codes of one byte and a step for each kernel: bytes."""
+    stored = []
+    for array in weights:
+        if is_coded(form) and array.ndim > 1:
+            step = np.float32(quantization.weight_scale(array, BITS))
+            stored += [np.rint(array / step).astype(np.int8).tobytes(), step.tobytes()]
+        else:
+            stored.append(array.tobytes())
+    return b"".join(stored)
+
+
+def lite_file(form, weights):
+    """The LiteRT file: after Q with the converter's own codes, one scale for each kernel: bytes."""
+    kind = "dynamic" if is_coded(form) else "float"
+    return litert.convert(toolkit.twin(weights), kind, per_channel=False)
+
+
+def sizes(form, weights, file, lite=None):
+    """{"memory", "zipped", "file", "litert", "litert_zipped"}: bytes of a network in memory, the same zipped, in the
+    course's format, and as a LiteRT file, plain and zipped.
+
+    file: where the course's file is written. lite: the LiteRT file, if it has been made.
+    """
+    from coursekit import compression
+
+    stored, lite = content(form, weights), lite or lite_file(form, weights)
+    return {
+        "memory": len(stored),
+        "zipped": toolkit.zipped(stored),
+        "file": compression.save_compressed(network(weights), file, names=False).size,
+        "litert": len(lite),
+        "litert_zipped": toolkit.zipped(lite),
+    }
+
+
+# --- the experiment ---------------------------------------------------------------------------------------------------
+def record(seed, data, work, files):
+    """Make the networks of a seed and look at each: the rest of a line for data/results/pipeline.jsonl.
+
+    Of each form: the test images that are misread and the loss; how many images its LiteRT file misreads; all `sizes`;
+    zeros and values; and the time of its LiteRT file relative to that of the dense network, for one image and for 64.
+    tfmot's last form is a LiteRT file only.
+    """
+    made, quantized, taken = networks(seed, data, work)
+    x, y = data["test"]
+    lite = {form: lite_file(form, weights) for form, weights in made.items()} | {"tfmot P→C→Q": quantized}
+    model, forms, kept = network(made["dense"]), {}, {}
+    for form, weights in made.items():
+        model.set_weights(weights)
+        forms[form] = judged(logits_of(model, x), y) | looked_at(weights[::2])
+        keep = seed == KEPT_SEED and form in KEPT
+        file = (files if keep else work) / KEPT.get(form, "pipeline.ckw")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        forms[form] |= sizes(form, weights, file, lite[form]) | {"digits28_right": right_on_digits28(model)}
+        if keep:
+            kept[form] = file.name
+    forms["tfmot P→C→Q"] = judged(toolkit.lite_logits(quantized, x), y) | codes_in(quantized, made["dense"])
+    forms["tfmot P→C→Q"] |= {"litert": len(quantized), "litert_zipped": toolkit.zipped(quantized)}
+    milliseconds = times(lite, x)
+    for form, found in forms.items():
+        found["litert_wrong"] = len(judged(toolkit.lite_logits(lite[form], x), y)["wrong"])
+        found |= {f"time_{n}": round(of[form] / of["dense"], 3) for n, of in milliseconds.items()}
+    dense = {n: round(of["dense"], 4) for n, of in milliseconds.items()}
+    line = {"test_images": len(y), "forms": forms, "dense_milliseconds": dense}
+    return line | {"files": kept, "stages": rounded(taken)}
+
+
+def times(lite, x):
+    """{n: {form: milliseconds}} that LiteRT takes for n images at once, 1 and 64, the least of many turns."""
+    return {
+        n: {form: 1000 * seconds for form, seconds in litert.times(lite, x[:n], rounds).items()}
+        for n, rounds in ((1, 200), (64, 20))
+    }
+
+
+def codes_in(lite, dense):
+    """`looked_at` for a LiteRT file: its codes in place of weights. Kernels are recognised by their shapes."""
+    return looked_at([litert.weights_in(lite, kernel.shape) for kernel in dense[::2]])
+
+
+def run(seeds=(0,), work=None, results=None, files=None):
+    """Make the records that are missing, seed by seed. Returns True.
+
+    An interruption loses one stage at most, or what has been measured of one seed.
+
+    work, results, files: see `places`. Raises CoursekitError if tfmot is not installed.
+    """
+    toolkit.check()
+    work, results, files = places("pipeline", work, results, files)
+    data = mnist()
+    wanted = [{"settings": asdict(SETTINGS), "seed": seed} for seed in seeds]
+    return add_missing(results, wanted, lambda key: record(key["seed"], data, work, files), as_text)
+
+
+def as_text(line):
+    """A record as a table."""
+    n, heads = line["test_images"], ("zeros", "zipped", "ours", "LiteRT", "zipped", "time 1", "time 64")
+    minutes = sum(one["minutes"] for one in line["stages"].values())
+    lines = [f"pipeline seed {line['seed']}: {minutes:.1f} minutes"]
+    lines.append(f"  {'':18}{'accuracy':>9}" + "".join(f"{head:>10}" for head in heads))
+    for form, found in line["forms"].items():
+        shown = [f"{found['zeros']:.2f}"]
+        for name in ("zipped", "file", "litert", "litert_zipped"):
+            shown.append(f"{found[name]:,}" if name in found else "-")
+        shown += [f"{found['time_1']:.2f}", f"{found['time_64']:.2f}"]
+        lines.append(f"  {form:18}{1 - len(found['wrong']) / n:>9.4f}" + "".join(f"{one:>10}" for one in shown))
+    return "\n".join(lines)

@@ -1,0 +1,138 @@
+"""The reference experiment repeated: 14 values a layer, trained for one epoch, through tfmot and through coursekit.
+
+C. Versloot (2020), "TensorFlow model optimization: introducing weight clustering", puts the weights of the reference
+network into 14 linear clusters, trains for an epoch at a rate of 1e-5, strips, saves and zips. Here the same is done
+from the dense network of each seed, with both libraries, from all of tfmot's initialisations, and from coursekit's
+OPTIMAL. Notebook 19.
+"""
+
+from dataclasses import asdict, dataclass
+from functools import partial
+
+from coursekit.experiments import toolkit
+from coursekit.experiments.reference import (
+    add_missing,
+    dense_network,
+    digest,
+    fit,
+    judged,
+    logits_of,
+    looked_at,
+    mnist,
+    places,
+    reference_network,
+    right_on_digits28,
+    rounded,
+    stage,
+)
+
+# What the article reports, before and after. What follows "after" was measured on the model that was given to tfmot,
+# not on the clustered one: see AFTERWARDS.
+PUBLISHED = {"h5_zipped": (1_602_422, 196_180), "accuracy": (0.9920, 0.9919), "loss": (0.02783, 0.02762)}
+AFTERWARDS = "tfmot LINEAR, the model given"
+INITIALISATIONS = ("LINEAR", "OPTIMAL")  # of coursekit; those of tfmot are all tried
+KEPT_SEED = 0  # of which one clustered network is kept as a file
+KEPT = {"coursekit LINEAR": "coursekit-linear.ckw"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Of the clustering and of the training that follows."""
+
+    values: int = 14
+    epochs: int = 1
+    rate: float = 1e-5
+
+
+SETTINGS = Settings()
+
+
+def clustered(weights, train, seed, values, epochs, rate, init):
+    """Through coursekit's cluster_weights, training and strip_clustering: eight arrays. With 0 epochs, not trained."""
+    import keras
+
+    from coursekit import compression
+
+    keras.utils.set_random_seed(seed)
+    model = reference_network(keras)
+    model.set_weights(weights)
+    wrapped = compression.cluster_weights(model, values, init, seed=seed)
+    if epochs:
+        fit(keras, wrapped, train, epochs, rate)
+    return compression.strip_clustering(wrapped).get_weights()
+
+
+def networks(seed, data, work):
+    """({form: eight arrays}, {form: logits} of AFTERWARDS, {stage: minutes}), each stage kept in the folder `work`."""
+    dense, minutes = dense_network(seed, data["train"], work)
+    weights = dense.get_weights()
+    forms, taken = {"dense": weights}, {"dense": minutes}
+    about, settings = (weights, data["train"], seed), asdict(SETTINGS)
+
+    def made(form, make):
+        file = work / f"{form.lower().replace(' ', '-')}-{digest(SETTINGS)}-{seed}.npz"
+        forms[form], taken[form] = stage(file, make)
+
+    for init in INITIALISATIONS:
+        forms[f"coursekit {init}, not trained"] = clustered(*about, **settings | {"epochs": 0}, init=init)
+        made(f"coursekit {init}", partial(clustered, *about, **settings, init=init))
+    for init in toolkit.INITIALISATIONS:
+        x_test = data["test"][0] if init == "LINEAR" else None
+        made(f"tfmot {init}", partial(toolkit.clustered, *about, **settings, init=init, x_test=x_test))
+    *forms["tfmot LINEAR"], afterwards = forms["tfmot LINEAR"]
+    return forms, {AFTERWARDS: afterwards}, taken
+
+
+def record(seed, data, work, files):
+    """Make the networks of a seed and look at each: the rest of a line for data/results/reference.jsonl.
+
+    Of each form: the test images that are misread, the loss on the test set, bytes of its .h5 file, plain and zipped,
+    and how many values the kernel of each layer has.
+    """
+    import keras
+
+    from coursekit import compression
+
+    made, logits, taken = networks(seed, data, work)
+    x, y = data["test"]
+    model, forms, kept = reference_network(keras), {}, {}
+    for form, weights in made.items():
+        model.set_weights(weights)
+        forms[form] = judged(logits_of(model, x), y) | toolkit.h5_sizes(weights)
+        forms[form] |= looked_at(weights[::2]) | {"digits28_right": right_on_digits28(model)}
+        if form in KEPT and seed == KEPT_SEED:
+            files.mkdir(parents=True, exist_ok=True)
+            compression.save_compressed(model, files / KEPT[form], names=False)
+            kept[form] = KEPT[form]
+    forms |= {form: judged(said, y) for form, said in logits.items()}
+    return {"test_images": len(y), "forms": forms, "files": kept, "stages": rounded(taken)}
+
+
+def run(seeds=(0,), work=None, results=None, files=None):
+    """Make the records that are missing, seed by seed. Returns True; an interruption loses one stage at most.
+
+    work, results, files: see `places`. Raises CoursekitError if tfmot is not installed.
+    """
+    toolkit.check()
+    work, results, files = places("reference", work, results, files)
+    data = mnist()
+    wanted = [{"settings": asdict(SETTINGS), "seed": seed} for seed in seeds]
+    return add_missing(results, wanted, lambda key: record(key["seed"], data, work, files), as_text)
+
+
+def as_text(line):
+    """A record as a table, with what the article reports below it."""
+    n, dense = line["test_images"], line["forms"]["dense"]
+    lines = [f"reference seed {line['seed']}: {sum(one['minutes'] for one in line['stages'].values()):.1f} minutes"]
+    for form, found in line["forms"].items():
+        size = ""
+        if "h5_zipped" in found:
+            size = f", {found['h5_zipped']:,} bytes zipped, {dense['h5_zipped'] / found['h5_zipped']:.2f} times less"
+        lines.append(f"  {form:30} accuracy {1 - len(found['wrong']) / n:.4f}, loss {found['loss']:.5f}{size}")
+    before, after = PUBLISHED["h5_zipped"]
+    accuracies, losses = (" and ".join(map(str, PUBLISHED[name])) for name in ("accuracy", "loss"))
+    lines.append(
+        f"  reported: accuracy {accuracies}, loss {losses}, {before:,} and {after:,} bytes zipped, "
+        f"{before / after:.2f} times less"
+    )
+    return "\n".join(lines)
