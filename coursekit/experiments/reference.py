@@ -179,8 +179,9 @@ def add_missing(results, wanted, make, as_text):
             "versions": versions(),
         }
         results.parent.mkdir(parents=True, exist_ok=True)
+        cut = results.is_file() and results.stat().st_size and not results.read_bytes().endswith(b"\n")
         with open(results, "a", encoding="utf-8") as lines:
-            lines.write(json.dumps(about | line) + "\n")
+            lines.write("\n" * cut + json.dumps(about | line) + "\n")  # a line that was cut short stays alone
         print(as_text(line), flush=True)
     return True
 

@@ -30,6 +30,7 @@ from coursekit.experiments.reference import (
     wrong_ones,
 )
 from coursekit.paths import data_dir
+from coursekit.records import read_lines
 
 DENSE_BYTES = 4 * 431_242  # of the dense network's float32 parameters
 SHIFTS = tuple(product((-1, 0, 1), repeat=2))  # rows and columns
@@ -238,12 +239,11 @@ def record(name, seed, data, work, files):
 def run(names=tuple(RECIPES), seeds=(0,), work=None, results=None, files=None):
     """Make the records that are missing, seed by seed. Returns True; an interruption loses one stage at most.
 
-    work: the folder of the stages, build/experiments of the checkout by default. results, files: where the records and
-    the compressed files go, data/results/smallest.jsonl and data/compressed by default.
+    work, results, files: see `places`. Raises CoursekitError for another recipe than those of RECIPES.
     """
     if unknown := sorted(set(names) - set(RECIPES)):
         raise CoursekitError(f"there is no recipe {', '.join(unknown)}; there are {', '.join(RECIPES)}")
-    work, results, files = places("smallest", work, results, files or data_dir() / "compressed")
+    work, results, files = places("smallest", work, results, files)
     data = mnist()
     wanted = [{"recipe": name, "settings": asdict(RECIPES[name]), "seed": seed} for seed, name in product(seeds, names)]
     return add_missing(results, wanted, lambda key: record(key["recipe"], key["seed"], data, work, files), as_text)
@@ -259,7 +259,7 @@ def kept(results=None):
 
 def file_of(recipe, seed=0):
     """Where the compressed file of a recipe and a seed is kept. Raises CoursekitError where there is none."""
-    file = data_dir() / "compressed" / f"{recipe}-{seed}.ckw"
+    file = data_dir() / "compressed" / "smallest" / f"{recipe}-{seed}.ckw"
     if not file.is_file():
         raise CoursekitError(f"there is no file {file.name}; make it: coursekit experiment smallest --seeds {seed}")
     return file

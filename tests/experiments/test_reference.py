@@ -73,7 +73,7 @@ def test_only_records_that_are_missing_are_made(tmp_path, capsys):
     with pytest.raises(KeyboardInterrupt):
         add(0.1)
     with open(file, "a") as lines:
-        lines.write('{"settings": {"rate": 0.1}, "seed": 2, "fou\n')  # the machine was switched off
+        lines.write('{"settings": {"rate": 0.1}, "seed": 2, "fou')  # the machine was switched off
     assert add(0.1) and made == [0, 1, 2, 2]
     assert add(0.1) and add(0.2) and made == [0, 1, 2, 2, 0, 1, 2]
     lines = read_lines(file)

@@ -114,6 +114,5 @@ def check_against_files(line, folder, widths):
 
 def test_the_records_are_those_of_their_files():
     lines = read_lines(data_dir() / "results" / "reference.jsonl")
-    assert {line["seed"] for line in lines} >= set(range(5))
     newest = {line["seed"]: line for line in lines}
     check_against_files(newest[reproduction.KEPT_SEED], data_dir() / "compressed" / "reference", (32, 64, 256))
