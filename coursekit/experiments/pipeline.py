@@ -22,6 +22,8 @@ from coursekit.experiments.reference import (
     logits_of,
     looked_at,
     mnist,
+    newest,
+    over_seeds,
     places,
     reference_network,
     right_on_digits28,
@@ -267,6 +269,24 @@ def run(seeds=(0,), work=None, results=None, files=None):
     data = mnist()
     wanted = [{"settings": asdict(SETTINGS), "seed": seed} for seed in seeds]
     return add_missing(results, wanted, lambda key: record(key["seed"], data, work, files), as_text)
+
+
+def table(results=None):
+    """The kept records as text: for each form the test accuracy, mean and half of Student's 95 % interval over the
+    seeds, and of the first seed zeros, bytes and times. Times are those of LiteRT relative to the dense network."""
+    lines = newest("pipeline", results)
+    if not lines:
+        return "no record yet: coursekit experiment pipeline"
+    first = lines[min(lines)]
+    heads = ("zeros", "memory", "zipped", "our file", "LiteRT", "zipped", "time 1", "time 64")
+    rows = [f"{'':18}{f'accuracy, {len(lines)} seeds':>17}" + "".join(f"{head:>10}" for head in heads)]
+    for form, found in first["forms"].items():
+        reads = [1 - len(line["forms"][form]["wrong"]) / line["test_images"] for line in lines.values()]
+        sizes_of = (found.get(name) for name in ("memory", "zipped", "file", "litert", "litert_zipped"))
+        shown = [f"{found['zeros']:.2f}", *("-" if size is None else f"{size:,}" for size in sizes_of)]
+        shown += [f"{found['time_1']:.2f}", f"{found['time_64']:.2f}"]
+        rows.append(f"{form:18}{over_seeds(reads):>17}" + "".join(f"{one:>10}" for one in shown))
+    return "\n".join(rows)
 
 
 def as_text(line):

@@ -200,3 +200,18 @@ def versions():
 def rounded(taken):
     """What stages took, {stage: {"minutes", "cpu_minutes"}}, to hundredths."""
     return {step: {key: round(value, 2) for key, value in minutes.items()} for step, minutes in taken.items()}
+
+
+def newest(name, results=None):
+    """{seed: record}, the newest line for each seed of an experiment's records."""
+    return {line["seed"]: line for line in read_lines(results or data_dir() / "results" / f"{name}.jsonl")}
+
+
+def over_seeds(values):
+    """A mean of accuracies with half of Student's 95 % interval, as text; of one value no interval can be given."""
+    from coursekit.compression.reports import mean_and_half
+
+    if len(values) < 2:
+        return f"{values[0]:.4f} (1 seed)"
+    mean, half = mean_and_half(values)
+    return f"{mean:.4f} ± {half:.4f}"

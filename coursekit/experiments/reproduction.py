@@ -9,6 +9,8 @@ OPTIMAL. Notebook 19.
 from dataclasses import asdict, dataclass
 from functools import partial
 
+import numpy as np
+
 from coursekit.experiments import toolkit
 from coursekit.experiments.reference import (
     add_missing,
@@ -19,6 +21,8 @@ from coursekit.experiments.reference import (
     logits_of,
     looked_at,
     mnist,
+    newest,
+    over_seeds,
     places,
     reference_network,
     right_on_digits28,
@@ -118,6 +122,27 @@ def run(seeds=(0,), work=None, results=None, files=None):
     data = mnist()
     wanted = [{"settings": asdict(SETTINGS), "seed": seed} for seed in seeds]
     return add_missing(results, wanted, lambda key: record(key["seed"], data, work, files), as_text)
+
+
+def table(results=None):
+    """The kept records as text: for each form the means over the seeds, and what the article reports below them."""
+    lines = newest("reference", results)
+    if not lines:
+        return "no record yet: coursekit experiment reference"
+    rows = [f"{'':34}{f'accuracy, {len(lines)} seeds':>17}{'loss':>9}{'zipped':>11}{'times less':>12}"]
+    dense = np.mean([line["forms"]["dense"]["h5_zipped"] for line in lines.values()])
+    for form in lines[min(lines)]["forms"]:
+        found = [line["forms"][form] for line in lines.values()]
+        reads = [1 - len(one["wrong"]) / line["test_images"] for one, line in zip(found, lines.values(), strict=True)]
+        row = f"{form:34}{over_seeds(reads):>17}{np.mean([one['loss'] for one in found]):9.5f}"
+        if "h5_zipped" in found[0]:
+            size = np.mean([one["h5_zipped"] for one in found])
+            row += f"{size:11,.0f}{dense / size:12.2f}"
+        rows.append(row)
+    (before, after), accuracies, losses = PUBLISHED["h5_zipped"], PUBLISHED["accuracy"], PUBLISHED["loss"]
+    rows.append(f"{'reported, before':34}{accuracies[0]:>17.4f}{losses[0]:9.5f}{before:11,}")
+    rows.append(f"{'reported, after':34}{accuracies[1]:>17.4f}{losses[1]:9.5f}{after:11,}{before / after:12.2f}")
+    return "\n".join(rows)
 
 
 def as_text(line):

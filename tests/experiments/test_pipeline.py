@@ -145,6 +145,13 @@ def test_the_whole_goes_on_after_an_interruption_and_its_files_hold_what_the_rec
     assert found["P→C"]["file"] < 0.5 * found["P"]["file"] < 0.25 * found["dense"]["file"]
     assert found["dense"]["time_1"] == found["dense"]["time_64"] == 1
     check_against_files(line, where["files"], small)
+    one_seed = pipeline.table(where["results"])
+    assert "(1 seed)" in one_seed and f"{found['P→C']['file']:,}" in one_seed
+    with open(where["results"], "a") as lines:
+        lines.write(json.dumps(line | {"seed": 1}) + "\n")
+    two = pipeline.table(where["results"]).splitlines()
+    assert len(two) == 1 + len(found) and "accuracy, 2 seeds" in two[0] and "± 0.0000" in two[1]
+    assert "no record yet" in pipeline.table(tmp_path / "none.jsonl")
 
 
 # --- the kept records -------------------------------------------------------------------------------------------------

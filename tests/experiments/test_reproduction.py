@@ -67,6 +67,10 @@ def test_both_libraries_from_one_network_and_on_after_an_interruption(monkeypatc
     losses = [forms[name]["loss"] for name in ("dense", "tfmot LINEAR", reproduction.AFTERWARDS)]
     assert len(set(losses)) == 3  # the model given is neither what it was nor clustered
     check_against_files(line, where["files"], small)
+    shown = reproduction.table(where["results"]).splitlines()
+    assert len(shown) == 1 + len(forms) + 2 and "196,180" in shown[-1] and "8.17" in shown[-1]
+    assert f"{forms['tfmot LINEAR']['h5_zipped']:,}" in "\n".join(shown)
+    assert "no record yet" in reproduction.table(tmp_path / "none.jsonl")
 
 
 def test_without_the_toolkit_nothing_begins(monkeypatch, tmp_path):
