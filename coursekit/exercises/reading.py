@@ -1,5 +1,4 @@
-"""What a student hands in, read as numbers or as letters: out of lists, arrays and any library's tensors. For the checkers.
-"""
+"""What a student hands in, read as numbers or letters, out of lists, arrays and any library's tensors: for checkers."""
 
 from string import ascii_uppercase
 
@@ -81,8 +80,10 @@ def compare_numbers(answer, right, hints, otherwise, rtol=0.0, atol=0.0):
 def compare_letters(answer, right, hints, nowhere=None):
     """None, NOT_ATTEMPTED or a hint for a row of letters, as a list or as one word; the first wrong one is spoken of.
 
-    right: {name: capital letter}, in the order of the answer; hints: {name: hint}, for a wrong letter; nowhere: {letter:
-    hint}, for letters that may be chosen and are right nowhere. The choice goes from A to the last letter of the two.
+    right:   {name: capital letter}, in the order of the answer
+    hints:   {name: hint} for a wrong letter
+    nowhere: {letter: hint} for letters that may be chosen and are right nowhere
+    The choice goes from A to the last letter in right or nowhere.
     """
     if missing(answer):
         return NOT_ATTEMPTED
