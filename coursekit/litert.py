@@ -1,6 +1,6 @@
-"""Files for LiteRT: made from Keras 2 models, run and timed. TensorFlow is imported when a function is called.
+"""Files for LiteRT: made from Keras 2 models, run and timed. Born in notebook 18.
 
-The steps are those of notebook 18; here they stand for notebook 19 and what comes after it.
+TensorFlow is imported when a function is called, whatever backend Keras runs on.
 """
 
 import math

@@ -3,7 +3,7 @@
 import numpy as np
 
 from coursekit.exercises import NOT_ATTEMPTED, as_array, exercise
-from coursekit.exercises.reading import compare_numbers, missing, numbers, parts_of
+from coursekit.exercises.reading import compare_letters, compare_numbers, missing, numbers, parts_of
 
 # --- 8.1 --------------------------------------------------------------------------------------------------------------
 KERNELS, CHANNELS = (400, 4608, 13824, 27648), (16, 32, 48, 64)
@@ -220,7 +220,7 @@ def _match_hint(got, f, g):
 
 
 # --- 8.5 --------------------------------------------------------------------------------------------------------------
-CHOICES = ("D", "A", "C", "B")
+CHOICES = {"(a)": "D", "(b)": "A", "(c)": "C", "(d)": "B"}
 WHY = {
     "(a)": "three images a class can train a head, and little else; the source is close",
     "(b)": "there is no label to train with: what can be done with images alone?",
@@ -232,22 +232,7 @@ WHY = {
 @exercise("8.5")
 def check_choices(answer):
     """Four situations, four ways."""
-    if missing(answer):
-        return NOT_ATTEMPTED
-    if isinstance(answer, str):
-        answer = list(answer)
-    if not isinstance(answer, (list, tuple)) or len(answer) != 4:
-        return 'give four letters, such as ["A", "B", "C", "D"]'
-    if all(map(missing, answer)):
-        return NOT_ATTEMPTED
-    for given, (name, why), right in zip(answer, WHY.items(), CHOICES, strict=True):
-        if missing(given):
-            return f"{name} is still to do; what comes before it is right"
-        if not isinstance(given, str) or given.strip().upper() not in set(CHOICES):
-            return f"{name} should be one of the letters A to D, not {given!r}"
-        if given.strip().upper() != right:
-            return f"{name}: {why}"
-    return None
+    return compare_letters(answer, CHOICES, WHY)
 
 
 # --- 8.6 --------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,6 @@
-"""What a student hands in, read as numbers: out of lists, arrays and any library's tensors. For the checkers."""
+"""What a student hands in, read as numbers or letters, out of lists, arrays and any library's tensors: for checkers."""
+
+from string import ascii_uppercase
 
 import numpy as np
 
@@ -72,4 +74,35 @@ def compare_numbers(answer, right, hints, otherwise, rtol=0.0, atol=0.0):
         if not np.isclose(number, wanted, rtol=rtol, atol=atol):
             known = (hint for wrong, hint in hints.get(name, {}).items() if np.isclose(number, wrong, rtol, atol))
             return f"{name}: {next(known, otherwise if isinstance(otherwise, str) else otherwise[name])}"
+    return None
+
+
+def compare_letters(answer, right, hints, nowhere=None):
+    """None, NOT_ATTEMPTED or a hint for a row of letters, as a list or as one word; the first wrong one is spoken of.
+
+    right:   {name: capital letter}, in the order of the answer
+    hints:   {name: hint} for a wrong letter
+    nowhere: {letter: hint} for letters that may be chosen and are right nowhere
+    The choice goes from A to the last letter in right or nowhere.
+    """
+    if missing(answer):
+        return NOT_ATTEMPTED
+    nowhere = nowhere or {}
+    letters = ascii_uppercase[: ascii_uppercase.index(max([*right.values(), *nowhere])) + 1]
+    if isinstance(answer, str):
+        answer = list("".join(answer.replace(",", " ").split()))
+    parts = parts_of(answer, len(right), stacked=True)
+    if parts is None:
+        such_as = ", ".join(f'"{letter}"' for letter in letters[: len(right)])
+        return f"give {_WORDS.get(len(right), len(right))} letters, such as [{such_as}]"
+    if all(map(missing, parts)):
+        return NOT_ATTEMPTED
+    for place, (given, (name, wanted)) in enumerate(zip(parts, right.items(), strict=True)):
+        if missing(given):
+            return f"{name} is still to do" + ("; what stands before it is right" if place else "")
+        letter = given.strip().upper() if isinstance(given, str) else ""
+        if len(letter) != 1 or letter not in letters:
+            return f"{name} should be one of the letters A to {letters[-1]}, not {repr(given)[:40]}"
+        if letter != wanted:
+            return f"{name}: {nowhere.get(letter, hints[name])}"
     return None

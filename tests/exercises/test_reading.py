@@ -5,7 +5,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from coursekit.exercises.reading import close, missing, numbers, parts_of
+from coursekit.exercises import NOT_ATTEMPTED
+from coursekit.exercises.reading import close, compare_letters, missing, numbers, parts_of
 
 
 @pytest.mark.parametrize(
@@ -66,3 +67,40 @@ def test_close_forgives_single_precision_and_no_more():
 
 def test_gaps_are_missing():
     assert missing(None) and missing(...) and not missing(0) and not missing(np.zeros(2))
+
+
+RIGHT, HINTS = {"(a)": "B", "(b)": "A", "(c)": "B"}, {"(a)": "first", "(b)": "second", "(c)": "third"}
+
+
+@pytest.mark.parametrize("answer", [["B", "A", "B"], ("b", " a", "B "), "BAB", "b, a, b", np.array(["B", "A", "B"])])
+def test_letters_are_read_from_lists_words_and_arrays(answer):
+    assert compare_letters(answer, RIGHT, HINTS) is None
+
+
+@pytest.mark.parametrize("answer", [None, ..., [..., ..., ...], (None, ..., None)])
+def test_no_letters_are_not_attempted(answer):
+    assert compare_letters(answer, RIGHT, HINTS) is NOT_ATTEMPTED
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        ("AAB", "(a): first"),
+        ("ABA", "(a): first"),  # of several that are wrong, the first
+        (["B", "B", ...], "(b): second"),
+        ("BAA", "(c): third"),
+        ("BAD", "(c): never"),  # right nowhere, with a hint of its own
+        ("BAC", "(c): third"),
+        ([..., "A", "B"], "(a) is still to do"),
+        (["B", None, "B"], "(b) is still to do; what stands before it is right"),
+        (["B", "A", "E"], "(c) should be one of the letters A to D, not 'E'"),
+        (["B", "AB", "B"], "(b) should be one of the letters A to D, not 'AB'"),
+        (["B", "", "B"], "(b) should be one of the letters A to D, not ''"),
+        ([1, "A", "B"], "(a) should be one of the letters A to D, not 1"),
+        ("BA", 'give three letters, such as ["A", "B", "C"]'),
+        ({"a": "B"}, "give three letters"),
+        (3, "give three letters"),
+    ],
+)
+def test_the_first_wrong_letter_gets_its_hint(answer, hint):
+    assert compare_letters(answer, RIGHT, HINTS, {"D": "never"}).startswith(hint)

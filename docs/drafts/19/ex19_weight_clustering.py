@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from coursekit.exercises import NOT_ATTEMPTED, as_array, exercise
-from coursekit.exercises.reading import close, compare_numbers, missing, numbers, parts_of
+from coursekit.exercises.reading import close, compare_letters, compare_numbers, missing, numbers, parts_of
 
 
 # --- 19.1 -------------------------------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ def _gradient_hint(got, slopes, indices, k):
 
 
 # --- 19.5 -------------------------------------------------------------------------------------------------------------
-REASONS = ("B", "A", "C", "E", "D")
+REASONS = {"1": "B", "2": "A", "3": "C", "4": "E", "5": "D"}
 WHY = {
     "1": "the few values are there and each takes 4 bytes; what has not been done?",
     "2": "who needs the old floats, and an index for each of them?",
@@ -228,24 +228,8 @@ WHY = {
 @exercise("19.5")
 def check_reasons(answer):
     """Five files, and what happened to each."""
-    if missing(answer):
-        return NOT_ATTEMPTED
-    answer = list(answer) if isinstance(answer, str) else answer
-    if not isinstance(answer, (list, tuple)) or len(answer) != 5:
-        return 'give five letters, such as ["A", "B", "C", "D", "E"]'
-    if all(map(missing, answer)):
-        return NOT_ATTEMPTED
-    for given, (number, why), right in zip(answer, WHY.items(), REASONS, strict=True):
-        if missing(given):
-            return f"{number} is still to do" + ("" if number == "1" else "; what comes before it is right")
-        letter = given.strip().upper() if isinstance(given, str) else None
-        if letter not in set("ABCDEF"):
-            return f"{number} should be one of the letters A to F, not {given!r}"
-        if letter == "F":
-            return f"{number}: averages of the optimizer would be floats, two for each weight"
-        if letter != right:
-            return f"{number}: {why}"
-    return None
+    averages = "averages of the optimizer would be floats, two for each weight"
+    return compare_letters(answer, REASONS, WHY, {"F": averages})
 
 
 # --- 19.6 -------------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import zlib
 import numpy as np
 
 from coursekit.exercises import NOT_ATTEMPTED, as_array, exercise
-from coursekit.exercises.reading import compare_numbers, missing, numbers, parts_of
+from coursekit.exercises.reading import compare_letters, compare_numbers, missing, numbers, parts_of
 from coursekit.quantization import affine
 from coursekit.sparsity import polynomial_sparsity
 
@@ -161,7 +161,7 @@ def _bits_hint(got, counts):
 
 
 # --- 18.4 -------------------------------------------------------------------------------------------------------------
-REASONS = ("A", "B", "D", "C")
+REASONS = {"1": "A", "2": "B", "3": "D", "4": "C"}
 WHY = {
     "1": "the zeros are there, for zip finds them; what has not been done?",
     "2": "what in a model holds zeros and ones only, one for each weight?",
@@ -173,24 +173,7 @@ WHY = {
 @exercise("18.4")
 def check_reasons(answer):
     """Four files that do not shrink, and why."""
-    if missing(answer):
-        return NOT_ATTEMPTED
-    answer = list(answer) if isinstance(answer, str) else answer
-    if not isinstance(answer, (list, tuple)) or len(answer) != 4:
-        return 'give four letters, such as ["A", "B", "C", "D"]'
-    if all(map(missing, answer)):
-        return NOT_ATTEMPTED
-    for given, (number, why), right in zip(answer, WHY.items(), REASONS, strict=True):
-        if missing(given):
-            return f"{number} is still to do" + ("" if number == "1" else "; what comes before it is right")
-        letter = given.strip().upper() if isinstance(given, str) else None
-        if letter not in set("ABCDE"):
-            return f"{number} should be one of the letters A to E, not {given!r}"
-        if letter == "E":
-            return f"{number}: they can; section 4 did it"
-        if letter != right:
-            return f"{number}: {why}"
-    return None
+    return compare_letters(answer, REASONS, WHY, {"E": "they can; section 4 did it"})
 
 
 # --- 18.5 -------------------------------------------------------------------------------------------------------------

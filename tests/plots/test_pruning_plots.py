@@ -29,7 +29,8 @@ def test_histograms_need_finite_numbers(weights):
 def test_a_quantizer_has_its_steps_and_its_zero(drawn, bits):
     figure, caption = drawn("quantizer", -1, 3, bits)
     step = 4 / (2**bits - 1)
-    assert f"{bits} bits, {2**bits} values for -1 to 3" in caption and f"a step of {step:.3g}" in caption
+    assert f", {2**bits} values for -1 to 3" in caption and f"a step of {step:.3g}" in caption
+    assert "the largest error is 0.50 of a step" in caption
     stairs = np.unique(figure.axes[0].lines[1].get_ydata())
     assert len(stairs) <= 2**bits and 0 in stairs
 

@@ -59,9 +59,11 @@ def quantizer(low, high, bits):
         ax.axvspan(low, high, color=COLOURS[4], alpha=0.15, linewidth=0)
     above.set_ylabel("quantized")
     below.set(xlabel="x", ylabel="error", ylim=(-1.5 * scale, 1.5 * scale))
+    largest = np.abs(y - x)[(x >= low) & (x <= high)].max()
     finish(
-        f"{bits} bits, {2**bits} values for {low:g} to {high:g} (shaded): a step of {scale:.3g}, and the code of zero "
-        f"is {zero_point}. Inside the range the error is at most half a step; outside it grows without limit."
+        f"{bits} bit{'s' if bits > 1 else ''}, {2**bits} values for {low:g} to {high:g} (shaded): a step of "
+        f"{scale:.3g}, and the code of zero is {zero_point}. Inside the range the largest error is "
+        f"{largest / scale:.2f} of a step; outside it grows without limit."
     )
 
 

@@ -174,7 +174,7 @@ def test_the_reasons_pass_in_any_form(answer):
         ("ABDB", "4: the layers are plain and sparse"),
         ("EBDC", "1: they can"),
         (["A", "B", "D", 3], "4 should be one of the letters"),
-        (["A", ..., "D", "C"], "2 is still to do; what comes before it is right"),
+        (["A", ..., "D", "C"], "2 is still to do; what stands before it is right"),
         (["A", "B"], "give four letters"),
     ],
 )
