@@ -191,7 +191,7 @@ def make(recipe, seed, data, work):
         name = change.__name__.removesuffix("_network")
         file = work / f"{name}-{recipe.digest}-{seed}.npz"
         weights, minutes = stage(file, partial(changed, change, number, recipe, weights))
-        taken[f"{name} to {recipe.sparsity:.2%}"] = minutes
+        taken[f"{name} to {recipe.sparsity:.2%}" if recipe.sparsity else f"trained, not {name}"] = minutes
         return weights
 
     weights = dense.get_weights()
