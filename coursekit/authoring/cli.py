@@ -234,4 +234,6 @@ def _add_experiment(commands):
     about = "reference: clustering in two libraries; pipeline: prune, cluster, quantize; smallest: how small it can get"
     parser.add_argument("name", choices=["reference", "pipeline", "smallest"], help=about)
     parser.add_argument("--seeds", nargs="+", default=["0"], metavar="SEED", help="such as 0-4 (default: 0)")
-    parser.add_argument("--recipes", nargs="+", metavar="RECIPE", help="of smallest: 200, 370 or dense (default: all)")
+    parser.add_argument(
+        "--recipes", nargs="+", metavar="RECIPE", help="of smallest: 200, 370, 555 or dense (default: all)"
+    )
