@@ -7,6 +7,7 @@ date, minutes, memory, claims and exercises. It names a file in the environment 
 
 import json
 import os
+import platform
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,12 @@ def recorded(notebook, name, profile="full"):
     last = max((run for run, _ in newest.values()), key=lambda run: run["date"])
     chosen = [value for (machine, _, _), (_, value) in sorted(newest.items()) if machine == last["machine"]]
     return Recorded(name, tuple(chosen), profile, last["date"][:10], last["machine"])
+
+
+def machine():
+    """This machine in words that name its size and not whose it is."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{cores} cores, {platform.machine()} {platform.system()}"
 
 
 def reference_seconds(repeats=3):

@@ -11,10 +11,9 @@ import time
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
-from coursekit.authoring.runs import machine
 from coursekit.experiments.reference import reference_network
 from coursekit.paths import data_dir
-from coursekit.records import reference_seconds
+from coursekit.records import machine, reference_seconds
 
 BATCH, STEPS = 250, 8
 CLUSTERS = (16, 256)

@@ -23,7 +23,7 @@ from coursekit.authoring import notebooks
 from coursekit.authoring.execute import dumps, execute
 from coursekit.errors import CoursekitError
 from coursekit.paths import data_dir
-from coursekit.records import read_lines, reference_seconds
+from coursekit.records import machine, read_lines, reference_seconds
 from coursekit.session import BACKENDS
 
 
@@ -41,12 +41,6 @@ class Job:
         """Whether a kept record is of this very job on this machine, and went well."""
         mine = (self.hash, self.backend, self.seed, self.profile, machine, "ok")
         return mine == tuple(record.get(key) for key in ("hash", "backend", "seed", "profile", "machine", "status"))
-
-
-def machine():
-    """This machine in words that name its size and not whose it is."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} cores, {platform.machine()} {platform.system()}"
 
 
 def import_seconds(repeats=5):

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 
 from coursekit.paths import data_dir
-from coursekit.records import read_lines, reference_seconds
+from coursekit.records import machine, read_lines, reference_seconds
 
 VALIDATION = 12_000  # the last fifth of the training images
 BATCH, EPOCHS, RATE = 250, 15, 1e-3
@@ -162,8 +162,6 @@ def add_missing(results, wanted, make, as_text):
     as_text: called with a record, gives what is printed.
     """
     import keras
-
-    from coursekit.authoring.runs import machine
 
     for key in wanted:
         if any(key == {name: line.get(name) for name in key} for line in read_lines(results)):
