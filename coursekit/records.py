@@ -10,6 +10,7 @@ import os
 import platform
 import statistics
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from coursekit.paths import data_dir
@@ -95,6 +96,17 @@ def machine():
     """This machine in words that name its size and not whose it is."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"{cores} cores, {platform.machine()} {platform.system()}"
+
+
+def versions(packages):
+    """{package: version} of those that are installed."""
+    found = {}
+    for name in packages:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
 
 
 def reference_seconds(repeats=3):

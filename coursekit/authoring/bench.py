@@ -9,11 +9,10 @@ import json
 import statistics
 import time
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 
 from coursekit.experiments.reference import reference_network
 from coursekit.paths import data_dir
-from coursekit.records import machine, reference_seconds
+from coursekit.records import machine, reference_seconds, versions
 
 BATCH, STEPS = 250, 8
 CLUSTERS = (16, 256)
@@ -36,7 +35,7 @@ def bench(rounds=7, tfmot=True, results=None):
         "machine": machine(),
         "reference_seconds": reference_seconds(),
         "backend": keras.backend.backend(),
-        "versions": _versions(),
+        "versions": versions(VERSIONS),
         "rounds": rounds,
         "steps": step_times(rounds, tfmot=tfmot),
         "files": file_sizes(),
@@ -148,13 +147,3 @@ def as_text(record):
 
 def _short(value):
     return f"{value:.3f}" if isinstance(value, float) else str(value)
-
-
-def _versions():
-    found = {}
-    for name in VERSIONS:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -9,12 +9,11 @@ import json
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
 from coursekit.paths import data_dir
-from coursekit.records import machine, read_lines, reference_seconds
+from coursekit.records import machine, read_lines, reference_seconds, versions
 
 VALIDATION = 12_000  # the last fifth of the training images
 BATCH, EPOCHS, RATE = 250, 15, 1e-3
@@ -174,7 +173,7 @@ def add_missing(results, wanted, make, as_text):
             "reference_seconds": reference_seconds(),
             "backend": keras.backend.backend(),
             "keras": keras.__version__,
-            "versions": versions(),
+            "versions": versions(VERSIONS),
         }
         results.parent.mkdir(parents=True, exist_ok=True)
         cut = results.is_file() and results.stat().st_size and not results.read_bytes().endswith(b"\n")
@@ -182,17 +181,6 @@ def add_missing(results, wanted, make, as_text):
             lines.write("\n" * cut + json.dumps(about | line) + "\n")  # a line that was cut short stays alone
         print(as_text(line), flush=True)
     return True
-
-
-def versions():
-    """{package: version} of the packages that an experiment may use, as far as they are installed."""
-    found = {}
-    for name in VERSIONS:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def rounded(taken):
