@@ -39,7 +39,7 @@ check:
 	$(PY) -m coursekit doctor
 	$(PY) -m pytest -m slow tests
 	rm -rf build/students && $(PY) -m coursekit release build/students
-	$(PY) -m coursekit run --again --backends jax $(if $(TORCH),torch) --results build/results
+	$(PY) -m coursekit run --again --jobs 2 --backends jax $(if $(TORCH),torch) --results build/results
 
 site:
 	@$(MAKE) --no-print-directory env TEACH=1

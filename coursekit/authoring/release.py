@@ -28,7 +28,7 @@ PARTS = (
     "data",
     "docs",
 )
-LEFT_OUT = ("__pycache__", "*.pyc", ".*", "grading.md", "drafts")  # files and folders inside of the parts
+LEFT_OUT = ("__pycache__", "*.pyc", ".*", "grading.md")  # files and folders inside of the parts
 NOT_FOR_STUDENTS = ("For instructors", "For authors")  # sections of the README
 OWN_WORK = """\
 ## Your own work

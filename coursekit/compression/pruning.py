@@ -11,7 +11,7 @@ import numpy as np
 from coursekit.compression.walking import check_is_keras_3
 from coursekit.compression.wrapping import WeightWrapper, strip, wrap, wrappers_in
 from coursekit.errors import CompressionError
-from coursekit.sparsity import lamp_scores
+from coursekit.sparsity import lamp_scores, polynomial_sparsity
 
 SCORES = {"magnitude": np.abs, "lamp": lamp_scores}  # what makes a weight worth keeping
 
@@ -79,9 +79,9 @@ class PolynomialDecay(_Schedule):
 
     def __call__(self, step):
         """Whether to choose anew at this step, and the share to prune."""
-        passed = min(max((step - self.begin_step) / (self.end_step - self.begin_step), 0), 1)
-        sparsity = self.final_sparsity + (self.initial_sparsity - self.final_sparsity) * (1 - passed) ** self.power
-        return self._is_due(step) or step == self.end_step, sparsity
+        ends = {"initial": self.initial_sparsity, "final": self.final_sparsity}
+        sparsity = polynomial_sparsity(step, begin=self.begin_step, end=self.end_step, power=self.power, **ends)
+        return self._is_due(step) or step == self.end_step, float(sparsity)
 
     def get_config(self):
         """The arguments that make this schedule anew."""

@@ -43,6 +43,22 @@ def parts_of(answer, count, stacked=False):
     return list(answer)
 
 
+def network_like(answer, like):
+    """A network as a list of [weights, bias] in single precision, or a hint if it is none with the shapes of `like`."""
+    parts = parts_of(answer, len(like))
+    pairs = None if parts is None else [parts_of(one, 2) for one in parts]
+    if pairs is None or any(pair is None for pair in pairs):
+        return "return a list of [weights, bias], as it was given to you"
+    found = [[numbers(values) for values in pair] for pair in pairs]
+    for pair, wanted in zip(found, like, strict=True):
+        for values, shape in zip(pair, (one.shape for one in wanted), strict=True):
+            if values is None or not np.isfinite(values).all():
+                return "weights and biases should be arrays of finite numbers"
+            if values.shape != shape:
+                return f"the shapes should stay as they are: {shape}, not {values.shape}"
+    return [[np.float32(values) for values in pair] for pair in found]
+
+
 def close(got, right):
     """Whether two arrays of one shape agree in single precision.
 

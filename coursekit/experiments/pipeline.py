@@ -279,7 +279,7 @@ def table(results=None):
         return "no record yet: coursekit experiment pipeline"
     first = lines[min(lines)]
     heads = ("zeros", "memory", "zipped", "our file", "LiteRT", "zipped", "time 1", "time 64")
-    rows = [f"{'':18}{f'accuracy, {len(lines)} seeds':>17}" + "".join(f"{head:>10}" for head in heads)]
+    rows = [f"{'':18}{f'accuracy, seeds: {len(lines)}':>17}" + "".join(f"{head:>10}" for head in heads)]
     for form, found in first["forms"].items():
         reads = [1 - len(line["forms"][form]["wrong"]) / line["test_images"] for line in lines.values()]
         sizes_of = (found.get(name) for name in ("memory", "zipped", "file", "litert", "litert_zipped"))

@@ -129,7 +129,7 @@ def table(results=None):
     lines = newest("reference", results)
     if not lines:
         return "no record yet: coursekit experiment reference"
-    rows = [f"{'':34}{f'accuracy, {len(lines)} seeds':>17}{'loss':>9}{'zipped':>11}{'times less':>12}"]
+    rows = [f"{'':34}{f'accuracy, seeds: {len(lines)}':>17}{'loss':>9}{'zipped':>11}{'times less':>12}"]
     dense = np.mean([line["forms"]["dense"]["h5_zipped"] for line in lines.values()])
     for form in lines[min(lines)]["forms"]:
         found = [line["forms"][form] for line in lines.values()]

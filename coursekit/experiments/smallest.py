@@ -138,7 +138,10 @@ def without_idle_units(weights):
 
 
 def with_few_values(array, k):
-    """The array with its numbers other than 0 replaced by the k values that are best for them."""
+    """The array with its numbers other than 0 replaced by the k values that are best for them.
+
+    Zeros stay. One of the values can be 0, too, where numbers of both signs share it.
+    """
     from coursekit.compression.centroids import optimal_centroids
 
     there = array != 0
@@ -256,11 +259,11 @@ def run(names=tuple(RECIPES), seeds=(0,), work=None, results=None, files=None):
 
 
 def kept(results=None):
-    """{recipe: {seed: record}}, the newest of each that `run` has kept."""
-    found = {}
+    """{recipe: {seed: record}}, the newest of each that `run` has kept, in the order of RECIPES."""
+    found = {name: {} for name in RECIPES}
     for line in read_lines(results or data_dir() / "results" / "smallest.jsonl"):
         found.setdefault(line["recipe"], {})[line["seed"]] = line
-    return found
+    return {name: dict(sorted(by_seed.items())) for name, by_seed in found.items() if by_seed}
 
 
 def file_of(recipe, seed=0):
@@ -272,33 +275,58 @@ def file_of(recipe, seed=0):
 
 
 def table(results=None):
-    """The kept records as text: a line for each network, compared with its dense one image by image, and means.
+    """The kept records as text: a line for each network, and means.
 
-    "gained" are test images that only this network reads and "lost" those that only the dense one reads; p is that of
-    McNemar's exact test. The ± of a mean is half of Student's 95 % interval over the seeds.
+    Each network is compared, image by image, with the dense one of its seed and with the recipe "dense" of its seed,
+    which had the same training. "gained" are test images that only this network reads and "lost" those that only the
+    other reads; p is that of McNemar's exact test. Under each comparison stands the mean of the differences in points,
+    ± half of Student's 95 % interval over the seeds.
     """
-    from coursekit.compression.reports import mcnemar, mean_and_half
+    lines, by_recipe = [_HEADS[0], _HEADS[1]], kept(results)
+    trained = {seed: one["wrong"] for seed, one in by_recipe.get("dense", {}).items()}
+    for recipe, by_seed in by_recipe.items():
+        sizes, shares, differences = [], [], {"plain": [], "trained": []}
+        for seed, one in by_seed.items():
+            sizes.append(one.get("bytes", DENSE_BYTES))
+            shares.append(1 - len(one["wrong"]) / one["test_images"])
+            line = _network_columns(recipe, seed, sizes[-1], shares[-1])
+            others = {"plain": one["dense_wrong"], "trained": None if recipe == "dense" else trained.get(seed)}
+            for name, wrong in others.items():
+                if wrong is not None:
+                    line += _pair_columns(one["wrong"], wrong)
+                    differences[name].append(100 * (len(wrong) - len(one["wrong"])) / one["test_images"])
+            lines.append(line)
+        means = "".join(_difference_column(values) for values in differences.values())
+        lines.append(_network_columns(recipe, "mean", np.mean(sizes), np.mean(shares)) + means)
+    return "\n".join(line.rstrip() for line in lines)
 
-    lines = [
-        f"{'recipe':8}{'seed':>5}{'bytes':>11}{'times':>7}{'reads':>9}{'dense':>9}{'gained':>8}{'lost':>6}{'p':>7}"
-    ]
-    for recipe, by_seed in kept(results).items():
-        shares = []
-        for seed, one in sorted(by_seed.items()):
-            n, wrong, before = one["test_images"], set(one["wrong"]), set(one["dense_wrong"])
-            gained, lost, size = len(before - wrong), len(wrong - before), one.get("bytes", DENSE_BYTES)
-            shares.append((size, 1 - len(wrong) / n, 1 - len(before) / n))
-            lines.append(
-                f"{recipe:8}{seed:5}{size:11,}{DENSE_BYTES / size:7.0f}{shares[-1][1]:9.4f}{shares[-1][2]:9.4f}"
-                f"{gained:8}{lost:6}{mcnemar(gained, lost):7.2f}"
-            )
-        size, share, before = np.mean(shares, axis=0)
-        line = f"{recipe:8} mean{size:11,.0f}{DENSE_BYTES / size:7.0f}{share:9.4f}{before:9.4f}"
-        if len(shares) > 1:
-            mean, half = mean_and_half([100 * (now - then) for _, now, then in shares])
-            line += f"   {mean:+.3f} ± {half:.3f} points"
-        lines.append(line)
-    return "\n".join(lines)
+
+_HEADS = (
+    f"{'':40}{'against dense':>21}{'the same training':>21}",
+    f"{'recipe':8}{'seed':>5}{'bytes':>11}{'times':>7}{'reads':>9}" + 2 * f"{'gained':>8}{'lost':>6}{'p':>7}",
+)
+
+
+def _network_columns(recipe, seed, size, share):
+    return f"{recipe:8}{seed:>5}{size:11,.0f}{DENSE_BYTES / size:7.0f}{share:9.4f}"
+
+
+def _pair_columns(wrong, others):
+    """How many images only this network reads, how many only the other, and McNemar's p, from what each misreads."""
+    from coursekit.compression.reports import mcnemar
+
+    gained, lost = len(set(others) - set(wrong)), len(set(wrong) - set(others))
+    return f"{gained:8}{lost:6}{mcnemar(gained, lost):7.2f}"
+
+
+def _difference_column(points):
+    """Their mean and half of its 95 % interval; nothing where fewer than two seeds are there."""
+    from coursekit.compression.reports import mean_and_half
+
+    if len(points) < 2:
+        return f"{'':21}"
+    mean, half = mean_and_half(points)
+    return f"{f'{mean:+.3f} ± {half:.3f}':>21}"
 
 
 def as_text(line):

@@ -150,7 +150,7 @@ def test_the_whole_goes_on_after_an_interruption_and_its_files_hold_what_the_rec
     with open(where["results"], "a") as lines:
         lines.write(json.dumps(line | {"seed": 1}) + "\n")
     two = pipeline.table(where["results"]).splitlines()
-    assert len(two) == 1 + len(found) and "accuracy, 2 seeds" in two[0] and "± 0.0000" in two[1]
+    assert len(two) == 1 + len(found) and "accuracy, seeds: 2" in two[0] and "± 0.0000" in two[1]
     assert "no record yet" in pipeline.table(tmp_path / "none.jsonl")
 
 

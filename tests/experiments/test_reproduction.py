@@ -121,3 +121,21 @@ def test_the_records_are_those_of_their_files():
     assert folder.is_dir() == (reproduction.KEPT_SEED in found)
     if folder.is_dir():
         check_against_files(found[reproduction.KEPT_SEED], folder, (32, 64, 256))
+
+
+def test_the_records_repeat_what_the_article_reports():
+    """Means of five seeds, through both libraries: the accuracy stays, and the zipped file is eight times smaller."""
+    found = reference.newest("reference")
+    assert set(found) >= set(range(5))
+
+    def mean(form, value):
+        return np.mean([value(line["forms"][form], line["test_images"]) for line in found.values()])
+
+    accuracies = {form: mean(form, lambda of, n: 1 - len(of["wrong"]) / n) for form in found[0]["forms"]}
+    sizes = {form: mean(form, lambda of, _: of["h5_zipped"]) for form in ("dense", "coursekit LINEAR", "tfmot LINEAR")}
+    (before, after), (plain, clustered) = reproduction.PUBLISHED["h5_zipped"], reproduction.PUBLISHED["accuracy"]
+    assert sizes["dense"] == pytest.approx(before, rel=0.01) and accuracies["dense"] == pytest.approx(plain, abs=0.001)
+    for form in ("coursekit LINEAR", "tfmot LINEAR"):
+        assert accuracies[form] == pytest.approx(clustered, abs=0.001)
+        assert sizes[form] <= after and sizes["dense"] / sizes[form] > 8
+    assert sizes["coursekit LINEAR"] == pytest.approx(sizes["tfmot LINEAR"], rel=0.01)

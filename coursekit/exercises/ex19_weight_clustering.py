@@ -5,7 +5,15 @@ import math
 import numpy as np
 
 from coursekit.exercises import NOT_ATTEMPTED, as_array, exercise
-from coursekit.exercises.reading import close, compare_letters, compare_numbers, missing, numbers, parts_of
+from coursekit.exercises.reading import (
+    close,
+    compare_letters,
+    compare_numbers,
+    missing,
+    numbers,
+    parts_of,
+)
+from coursekit.exercises.small_networks import check_smaller_network
 
 
 # --- 19.1 -------------------------------------------------------------------------------------------------------------
@@ -294,50 +302,15 @@ def ideal_size(network):
 
 @exercise("19.7")
 def check_in_budget(in_budget):
-    """A network trained here, measured on digits that were not in its training; up to three, if one just misses."""
-    from coursekit import layers
-    from coursekit.datasets import load
-
-    rng, data = np.random.default_rng(), load("digits")
-    x = np.concatenate([data.x_train, data.x_test]).reshape(-1, 64) / np.float32(16)
-    y = np.concatenate([data.y_train, data.y_test]).astype(int)
-    said = None
-    for _ in range(3):
-        order = rng.permutation(len(x))
-        mine, others = order[:900], order[900:]
-        network = layers.initialise((64, 64, 10), rng)
-        layers.train(network, x[mine], y[mine], rng=rng, epochs=15, learning_rate=0.1)
-        given = [[weights.copy(), bias.copy()] for weights, bias in network]
-        answer = in_budget(given, x[mine].copy(), y[mine].copy())
-        if missing(answer):
-            return NOT_ATTEMPTED
-        got = _as_network(answer, network)
-        if isinstance(got, str):
-            return got
-        whole, small = (layers.accuracy(one, x[others], y[others]) for one in (network, got))
-        factor = 4 * sum(values.size for pair in network for values in pair) / ideal_size(got)
-        if factor >= TIMES_SMALLER and small >= whole - LOSS:
-            return None
-        said = _budget_hint(factor, whole, small)
-        if factor < TIMES_SMALLER or small < whole - 3 * LOSS:
-            return said
-    return said
-
-
-def _as_network(answer, like):
-    """The answer as a list of [weights, bias], or a hint."""
-    parts = parts_of(answer, len(like))
-    pairs = None if parts is None else [parts_of(one, 2) for one in parts]
-    if pairs is None or any(pair is None for pair in pairs):
-        return "return a list of [weights, bias], as it was given to you"
-    found = [[numbers(values) for values in pair] for pair in pairs]
-    for pair, wanted in zip(found, like, strict=True):
-        for values, shape in zip(pair, (one.shape for one in wanted), strict=True):
-            if values is None or not np.isfinite(values).all():
-                return "weights and biases should be arrays of finite numbers"
-            if values.shape != shape:
-                return f"the shapes should stay as they are: {shape}, not {values.shape}"
-    return [[np.float32(values) for values in pair] for pair in found]
+    """Networks trained here, measured on digits that were not in their training."""
+    return check_smaller_network(
+        in_budget,
+        lambda given, got: 4 * sum(values.size for pair in given for values in pair) / ideal_size(got),
+        wanted=TIMES_SMALLER,
+        loss=LOSS,
+        enough=TIMES_SMALLER,
+        hint_for=_budget_hint,
+    )
 
 
 def _budget_hint(factor, whole, small):
