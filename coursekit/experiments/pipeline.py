@@ -5,6 +5,7 @@ for each layer. P and C are each followed by an epoch like those that trained th
 stand the dense network trained for one and two epochs more (T), and tfmot's own way through all three. Notebook 19.
 """
 
+import zlib
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -32,12 +33,17 @@ from coursekit.experiments.reference import (
 )
 
 BITS = 8  # LiteRT's
-KEPT_SEED = 0  # whose clustered networks are kept as files
+LAST = "tfmot P→C→Q"  # tfmot's own way, a LiteRT file only
+KEPT_SEED = 0  # whose smaller networks are kept as files
 KEPT = {
+    "P": "pruned.ckw",
     "C": "clustered.ckw",
     "P→C, zeros lost": "pruned-clustered-zeros-lost.ckw",
     "P→C": "pruned-clustered.ckw",
     "C→P": "clustered-pruned.ckw",
+    "Q→C": "quantized-clustered.ckw",
+    "tfmot P→C": "tfmot-pruned-clustered.ckw",
+    LAST: "tfmot-pruned-clustered-quantized.tflite.z",  # as zlib makes it
 }
 
 
@@ -141,7 +147,7 @@ FORMS = {
 
 
 def networks(seed, data, work):
-    """({form: eight arrays}, the LiteRT file of tfmot's last form, {stage: minutes}), each stage kept in `work`.
+    """({form: eight arrays}, the LiteRT file of the form `LAST`, {stage: minutes}), each stage kept in `work`.
 
     All trainings of a seed see the images in the same order.
     """
@@ -166,7 +172,7 @@ def networks(seed, data, work):
     pruned = kept("tfmot P", partial(toolkit.pruned, made["dense"], *about, SETTINGS.sparsity, **epochs))
     make = partial(toolkit.clustered, pruned, *about, SETTINGS.values, **epochs, keep_zeros=True)
     both = kept("tfmot P→C", make)
-    last = kept("tfmot P→C→Q", lambda: [np.frombuffer(toolkit.quantized(both, *about, **epochs), np.uint8)])
+    last = kept(LAST, lambda: [np.frombuffer(toolkit.quantized(both, *about, **epochs), np.uint8)])
     return made | {"tfmot P": pruned, "tfmot P→C": both}, last[0].tobytes(), taken
 
 
@@ -218,30 +224,29 @@ def record(seed, data, work, files):
 
     Of each form: the test images that are misread and the loss; how many images its LiteRT file misreads; all `sizes`;
     zeros and values; and the time of its LiteRT file relative to that of the dense network, for one image and for 64.
-    tfmot's last form is a LiteRT file only.
     """
     made, quantized, taken = networks(seed, data, work)
     x, y = data["test"]
-    lite = {form: lite_file(form, weights) for form, weights in made.items()} | {"tfmot P→C→Q": quantized}
-    model, forms, kept = network(made["dense"]), {}, {}
+    lite = {form: lite_file(form, weights) for form, weights in made.items()} | {LAST: quantized}
+    model, forms = network(made["dense"]), {}
+    kept = KEPT if seed == KEPT_SEED else {}
     for form, weights in made.items():
         model.set_weights(weights)
         forms[form] = judged(logits_of(model, x), y) | looked_at(weights[::2])
-        keep = seed == KEPT_SEED and form in KEPT
-        file = (files if keep else work) / KEPT.get(form, "pipeline.ckw")
+        file = files / kept[form] if form in kept else work / f"pipeline-{seed}.ckw"
         file.parent.mkdir(parents=True, exist_ok=True)
         forms[form] |= sizes(form, weights, file, lite[form]) | {"digits28_right": right_on_digits28(model)}
-        if keep:
-            kept[form] = file.name
-    forms["tfmot P→C→Q"] = judged(toolkit.lite_logits(quantized, x), y) | codes_in(quantized, made["dense"])
-    forms["tfmot P→C→Q"] |= {"litert": len(quantized), "litert_zipped": toolkit.zipped(quantized)}
+    forms[LAST] = judged(toolkit.lite_logits(quantized, x), y) | codes_in(quantized, made["dense"])
+    forms[LAST] |= {"litert": len(quantized), "litert_zipped": toolkit.zipped(quantized)}
+    if kept:
+        (files / kept[LAST]).write_bytes(zlib.compress(quantized, 9))
     milliseconds = times(lite, x)
     for form, found in forms.items():
         found["litert_wrong"] = len(judged(toolkit.lite_logits(lite[form], x), y)["wrong"])
         found |= {f"time_{n}": round(of[form] / of["dense"], 3) for n, of in milliseconds.items()}
     dense = {n: round(of["dense"], 4) for n, of in milliseconds.items()}
     line = {"test_images": len(y), "forms": forms, "dense_milliseconds": dense}
-    return line | {"files": kept, "stages": rounded(taken)}
+    return line | {"files": dict(kept), "stages": rounded(taken)}
 
 
 def times(lite, x):
@@ -271,21 +276,37 @@ def run(seeds=(0,), work=None, results=None, files=None):
     return add_missing(results, wanted, lambda key: record(key["seed"], data, work, files), as_text)
 
 
+def trade_offs(results=None):
+    """{form: (bytes of the zipped LiteRT file, accuracies)} of the kept records, for `coursekit.plots.trade_off`: the
+    mean of the bytes, one accuracy for each seed."""
+    lines = newest("pipeline", results)
+    forms = lines[min(lines)]["forms"] if lines else ()
+    return {form: (_mean(lines, form, "litert_zipped"), _accuracies(lines, form)) for form in forms}
+
+
+def _accuracies(lines, form):
+    return [1 - len(line["forms"][form]["wrong"]) / line["test_images"] for _, line in sorted(lines.items())]
+
+
+def _mean(lines, form, name):
+    """Of what was measured of a form, over the seeds; None if it was not."""
+    values = [line["forms"][form].get(name) for line in lines.values()]
+    return None if None in values else float(np.mean(values))
+
+
 def table(results=None):
-    """The kept records as text: for each form the test accuracy, mean and half of Student's 95 % interval over the
-    seeds, and of the first seed zeros, bytes and times. Times are those of LiteRT relative to the dense network."""
+    """The kept records as text, means over the seeds: of each form the test accuracy, with half of Student's 95 %
+    interval, zeros, bytes, and times of LiteRT for 1 and 64 images, relative to the dense network."""
     lines = newest("pipeline", results)
     if not lines:
         return "no record yet: coursekit experiment pipeline"
-    first = lines[min(lines)]
-    heads = ("zeros", "memory", "zipped", "our file", "LiteRT", "zipped", "time 1", "time 64")
-    rows = [f"{'':18}{f'accuracy, seeds: {len(lines)}':>17}" + "".join(f"{head:>10}" for head in heads)]
-    for form, found in first["forms"].items():
-        reads = [1 - len(line["forms"][form]["wrong"]) / line["test_images"] for line in lines.values()]
-        sizes_of = (found.get(name) for name in ("memory", "zipped", "file", "litert", "litert_zipped"))
-        shown = [f"{found['zeros']:.2f}", *("-" if size is None else f"{size:,}" for size in sizes_of)]
-        shown += [f"{found['time_1']:.2f}", f"{found['time_64']:.2f}"]
-        rows.append(f"{form:18}{over_seeds(reads):>17}" + "".join(f"{one:>10}" for one in shown))
+    columns = {"zeros": "zeros", "memory": "memory", "zipped": "zipped", "file": "our file", "litert": "LiteRT"}
+    columns |= {"litert_zipped": "zipped", "time_1": "time 1", "time_64": "time 64"}
+    rows = [f"{'':18}{f'accuracy, seeds: {len(lines)}':>17}" + "".join(f"{head:>10}" for head in columns.values())]
+    for form in lines[min(lines)]["forms"]:
+        means = [_mean(lines, form, name) for name in columns]
+        shown = ["-" if of is None else f"{of:.2f}" if of < 10 else f"{of:,.0f}" for of in means]
+        rows.append(f"{form:18}{over_seeds(_accuracies(lines, form)):>17}" + "".join(f"{one:>10}" for one in shown))
     return "\n".join(rows)
 
 
