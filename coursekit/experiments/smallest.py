@@ -316,7 +316,8 @@ def _pair_columns(wrong, others):
     from coursekit.compression.reports import mcnemar
 
     gained, lost = len(set(others) - set(wrong)), len(set(wrong) - set(others))
-    return f"{gained:8}{lost:6}{mcnemar(gained, lost):7.2f}"
+    p = mcnemar(gained, lost)
+    return f"{gained:8}{lost:6}" + (f"{p:7.2f}" if p >= 0.01 else f"{'<0.01':>7}")
 
 
 def _difference_column(points):
