@@ -43,6 +43,24 @@ def with_ends(weights, centroids):
     return np.concatenate([[weights.min()], boundaries, [weights.max()]]), new
 
 
+def only_where_weights_are(weights, centroids):
+    """Right if the clusters without weights are the last ones."""
+    boundaries = (centroids[1:] + centroids[:-1]) / 2
+    which = np.searchsorted(boundaries, weights)
+    new = [weights[which == j].mean() for j in np.unique(which)]
+    return boundaries, np.append(new, centroids[len(new) :])
+
+
+def between_the_new(weights, centroids):
+    _, new = one_round()(weights, centroids)
+    return (new[1:] + new[:-1]) / 2, new
+
+
+def nothing_where_one_is_empty(weights, centroids):
+    boundaries, new = one_round()(weights, centroids)
+    return None if np.any(new == centroids) else (boundaries, new)
+
+
 def test_a_round_passes():
     assert outcomes("19.1", one_round()) == [None] * TIMES
 
@@ -68,6 +86,10 @@ def test_a_round_not_written_is_not_attempted():
         (swapped, "return them first"),
         (with_ends, "boundaries, not"),
         (lambda w, c: c, "return two arrays"),
+        (only_where_weights_are, "not the means of the weights"),
+        (between_the_new, "not between the new ones"),
+        (lambda w, c: tuple(part[None] for part in one_round()(w, c)), "return flat arrays"),
+        (nothing_where_one_is_empty, "with a cluster without weights your function returns nothing"),
     ],
 )
 def test_wrong_rounds_get_their_own_hint(answer, hint):
@@ -168,10 +190,20 @@ def test_bits_not_written_are_not_attempted():
         (layer_size(whole=math.floor), "round up, not down"),
         (layer_size(factor=-1.0), "the sign is wrong"),
         (lambda weights: 3.0, "return two numbers"),
+        (layer_size(whole=round), "round up, not down"),
+        (lambda w: layer_size(each=w.itemsize)(w), "bytes are needed"),
+        (lambda w: layer_size()(w[w != 0]) if np.any(w) else (0.0, 4), "bits each, not"),
+        (lambda w: layer_size()(w) if len(np.unique(w)) > 1 else None, "with a tensor of one value"),
     ],
 )
 def test_wrong_bits_get_their_own_hint(answer, hint):
-    assert any(hint in str(one) for one in outcomes("19.3", answer, 5))
+    found = outcomes("19.3", answer, 5)
+    assert any(hint in str(one) for one in found) and None not in found
+
+
+def test_bits_may_be_rounded_and_an_array():
+    rounded = lambda weights: (round(layer_size()(weights)[0], 4), layer_size()(weights)[1])
+    assert attempt("19.3", rounded) is None and attempt("19.3", lambda w: np.array(layer_size()(w))) is None
 
 
 def test_bits_for_one_example_fail():
@@ -187,6 +219,12 @@ def last_wins(slopes, indices, k):
     gradient = np.zeros(k)
     gradient[indices] += slopes
     return gradient
+
+
+def those_used_first(slopes, indices, k):
+    """Right if the centroids that no weight uses are the last ones."""
+    used = [slopes[indices == j].sum() for j in np.unique(indices)]
+    return used + [0] * (k - len(used))
 
 
 def test_gradients_pass():
@@ -208,6 +246,9 @@ def test_a_gradient_not_written_is_not_attempted():
         (lambda s, i, k: -summed(s, i, k), "the sign is wrong"),
         (lambda s, i, k: s, "your answer has the shape"),
         (lambda s, i, k: np.zeros(k), "add up the slopes"),
+        (lambda s, i, k: np.append(np.bincount(i.ravel(), weights=s.ravel()), 0), "your answer has the shape"),
+        (lambda s, i, k: [*(s[i == j].sum() for j in range(k - 1)), 0], "add up the slopes"),
+        (those_used_first, "add up the slopes"),
     ],
 )
 def test_wrong_gradients_get_their_own_hint(answer, hint):
@@ -284,6 +325,7 @@ def test_zero_not_written_is_not_attempted():
         (lambda w, k: with_zero(w, k)[::-1], "should be sorted"),
         (lambda w, k: with_zero(w, k + 1), "centroids are wanted"),
         (lambda w, k: with_zero(w, k) + 0.01, "0 is not among"),
+        (lambda w, k: with_zero(w, k) + 1e-6, "0 is not among"),
     ],
 )
 def test_wrong_zeros_get_their_own_hint(answer, hint):

@@ -139,3 +139,13 @@ def test_the_records_repeat_what_the_article_reports():
         assert accuracies[form] == pytest.approx(clustered, abs=0.001)
         assert sizes[form] <= after and sizes["dense"] / sizes[form] > 8
     assert sizes["coursekit LINEAR"] == pytest.approx(sizes["tfmot LINEAR"], rel=0.01)
+
+
+def test_the_records_say_what_notebook_19_says_of_them():
+    """The epoch at a low rate lowers the loss with each network; random centroids can change more than linear ones."""
+    seeds = [line["forms"] for line in reference.newest("reference").values()]
+    for forms in seeds:
+        for way in ("LINEAR", "OPTIMAL"):
+            assert forms[f"coursekit {way}"]["loss"] < forms[f"coursekit {way}, not trained"]["loss"]
+    worst = {way: max(len(forms[f"tfmot {way}"]["wrong"]) for forms in seeds) for way in ("LINEAR", "RANDOM")}
+    assert worst["RANDOM"] > 1.2 * worst["LINEAR"]
