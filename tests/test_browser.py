@@ -59,13 +59,16 @@ def printed_address(log, lab):
 
 
 def open_notebook(browser, address, name):
-    """Open a notebook and wait until its cells are drawn and its kernel is ready."""
+    """Open a notebook and wait until it is in front, its cells are drawn and its kernel is ready.
+
+    JupyterLab first shows again what was open before, which may be another notebook.
+    """
     browser.get(re.sub(r"/lab/tree/\S+\?", f"/lab/tree/notebooks/{name}?", address))
     ready = """
         const panel = window.jupyterapp && window.jupyterapp.shell.currentWidget;
-        return panel && panel.sessionContext && panel.sessionContext.session
+        return panel && panel.context && panel.context.path === arguments[0] && panel.sessionContext.session
             && panel.sessionContext.session.kernel && panel.sessionContext.session.kernel.status === 'idle'"""
-    wait_for(lambda: browser.execute_script(ready), 90, lambda: browser.title)
+    wait_for(lambda: browser.execute_script(ready, f"notebooks/{name}"), 90, lambda: browser.title)
 
 
 # What matches a selector in the notebook that is in front; others may be open behind it.
