@@ -14,46 +14,53 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOME_OF = {
-    "setup": "session",
-    "scale": "session",
-    "precision": "session",
-    "quiet": "session",
-    "progress": "session",
-    "claim": "claims",
-    "recorded": "records",
-    "check": "exercises",
-    "grade": "exercises",
-    "load": "datasets",
-}
-_MODULES = (
-    "claims",
-    "compression",
-    "datasets",
-    "errors",
-    "exercises",
-    "layers",
-    "litert",
-    "optimizers",
-    "paths",
-    "plots",
-    "quantization",
-    "records",
-    "regularization",
-    "session",
-    "sparsity",
-    "vision",
-)
+    # what a notebook calls
+    "setup": "session:setup",
+    "scale": "session:scale",
+    "precision": "session:precision",
+    "quiet": "console:quiet",
+    "progress": "console:progress",
+    "claim": "claims:claim",
+    "recorded": "records:recorded",
+    "check": "exercises:check",
+    "grade": "exercises:grade",
+    "load": "datasets:load",
+    # the parts of the package
+    "arrays": "arrays",
+    "claims": "claims",
+    "compression": "compression",
+    "console": "console",
+    "datasets": "datasets",
+    "errors": "errors",
+    "exercises": "exercises",
+    "experiments": "experiments",
+    "layers": "layers",
+    "models": "models",
+    "paths": "paths",
+    "plots": "plots",
+    "records": "records",
+    "session": "session",
+    "statistics": "statistics",
+    "training": "training",
+    "vision": "vision",
+    # parts of parts, for those who look for the subject and not for its shelf
+    "litert": "compression.litert",
+    "optimizers": "training.optimizers",
+    "quantization": "compression.quantization",
+    "regularization": "training.regularization",
+    "sparsity": "compression.sparsity",
+    "transfer": "models.transfer",
+}  # a name: its module, and after a colon the function in it
 
-__all__ = ["__version__", *_HOME_OF, *_MODULES]
+__all__ = ["__version__", *_HOME_OF]
 
 
 def __getattr__(name):
-    if name in _HOME_OF:
-        value = getattr(import_module(f"coursekit.{_HOME_OF[name]}"), name)
-    elif name in _MODULES:
-        value = import_module(f"coursekit.{name}")
-    else:
+    if name not in _HOME_OF:
         raise AttributeError(f"coursekit has no {name!r}; it has {', '.join(sorted(__all__))}")
+    module, _, function = _HOME_OF[name].partition(":")
+    value = import_module(f"coursekit.{module}")
+    value = getattr(value, function) if function else value
     globals()[name] = value
     return value
 

@@ -1,4 +1,4 @@
-"""The session a notebook runs in: setup(), scale(), precision(), quiet(), progress().
+"""The session a notebook runs in: setup(), scale(), precision().
 
 `setup` chooses the Keras backend, seeds every source of random numbers, silences the frameworks' start-up noise and
 says in one line what the notebook is running on. Environment variables that it reads:
@@ -6,7 +6,6 @@ says in one line what the notebook is running on. Environment variables that it 
     KERAS_BACKEND       tensorflow (the default), jax or torch
     COURSEKIT_PROFILE   quick or full; without it, full where there is a GPU and quick elsewhere
     COURSEKIT_SEED      a whole number, 0 by default
-    COURSEKIT_PROGRESS  off: no progress bars (for notebooks that nobody watches)
 """
 
 import contextlib
@@ -17,11 +16,11 @@ import importlib.util
 import os
 import platform
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 
 from coursekit import records
+from coursekit.console import quiet
 from coursekit.errors import SetupError
 
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
@@ -121,50 +120,6 @@ def step_down():
         return False
     current = dataclasses.replace(current, profile="quick")
     return True
-
-
-@contextlib.contextmanager
-def quiet():
-    """Silence what compiled code writes straight to file descriptor 2 (TensorFlow, LiteRT, XLA).
-
-    Python's own sys.stderr goes on working where it does not end in that descriptor, as in a notebook. If the block
-    raises, what was held back is shown, for it may say why.
-    """
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as held_back:
-        saved = os.dup(2)
-        os.dup2(held_back.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held_back.seek(0)
-            print(held_back.read().decode(errors="replace"), file=sys.stderr, end="")
-            raise
-        finally:
-            sys.stderr.flush()
-            os.dup2(saved, 2)
-            os.close(saved)
-
-
-def progress(steps, label="", *, unit="epoch"):
-    """One progress bar on stdout that clears itself when it is done.
-
-    steps: an iterable, to loop over:      for epoch in ck.progress(range(epochs), "training"): ...
-           or a number of steps, to count: with ck.progress(epochs, "training") as bar: bar.update()
-    The bar's `callback()` counts the epochs of a Keras fit. COURSEKIT_PROGRESS=off shows no bar.
-    """
-    from tqdm import tqdm
-
-    class Bar(tqdm):
-        def callback(self):
-            """A Keras callback that moves this bar on by one at the end of every epoch."""
-            import keras
-
-            return keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: self.update())
-
-    how_many = {"total": steps} if isinstance(steps, int) else {"iterable": steps}
-    off = os.environ.get("COURSEKIT_PROGRESS", "").lower() == "off"
-    return Bar(**how_many, desc=label or None, unit=unit, file=sys.stdout, leave=False, disable=off, ncols=80)
 
 
 def _from_environment(variable, default, allowed):

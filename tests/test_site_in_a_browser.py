@@ -13,7 +13,7 @@ import pytest
 from helpers import ROOT, Course, open_chromium, wait_for
 
 from coursekit.authoring import notebooks
-from coursekit.authoring.site import MARK
+from coursekit.authoring.pages.site import MARK
 
 pytestmark = pytest.mark.slow
 Page = collections.namedtuple("Page", "links ids formulas raw width requests errors")

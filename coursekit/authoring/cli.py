@@ -56,7 +56,7 @@ def _add_notebooks(parser):
 
 def _add_run(commands):
     def action(asked):
-        from coursekit.authoring import runs
+        from coursekit.authoring.execution import runs
 
         return runs.run(
             asked.notebooks,
@@ -87,7 +87,7 @@ def _add_run(commands):
 
 def _add_refresh(commands):
     def action(asked):
-        from coursekit.authoring.refresh import refresh
+        from coursekit.authoring.execution.refresh import refresh
 
         return refresh(asked.notebooks)
 
@@ -122,7 +122,7 @@ def _add_lint(commands):
 
 def _add_index(commands):
     def action(asked):
-        from coursekit.authoring.index import index
+        from coursekit.authoring.pages.index import index
 
         stale = index(check=asked.check, repository=asked.repository, branch=asked.branch)
         for name in stale:
@@ -144,7 +144,7 @@ def _add_index(commands):
 
 def _add_release(commands):
     def action(asked):
-        from coursekit.authoring.release import release
+        from coursekit.authoring.editions.release import release
 
         return release(asked.out, run=not asked.no_run, nbgrader=asked.nbgrader, jobs=asked.jobs)
 
@@ -164,7 +164,7 @@ def _add_release(commands):
 
 def _add_site(commands):
     def action(asked):
-        from coursekit.authoring.site import site
+        from coursekit.authoring.pages.site import site
 
         return site(asked.out)
 
@@ -195,7 +195,7 @@ def _add_doctor(commands):
 
 def _add_bench(commands):
     def action(asked):
-        from coursekit.authoring.bench import bench
+        from coursekit.experiments.bench import bench
 
         return bench(rounds=asked.rounds, tfmot=not asked.no_tfmot)
 
@@ -213,15 +213,15 @@ def _add_bench(commands):
 
 def _add_experiment(commands):
     def action(asked):
-        from coursekit.authoring import runs
-        from coursekit.experiments import pipeline, reproduction, smallest
+        from coursekit.authoring.execution import runs
+        from coursekit.experiments import pipeline, reference, smallest
 
         seeds = runs.parse_seeds(asked.seeds)
         if asked.name == "smallest":
             return smallest.run(asked.recipes or tuple(smallest.RECIPES), seeds)
         if asked.recipes:
             raise CoursekitError(f"{asked.name} has no recipes; leave out --recipes")
-        return {"reference": reproduction, "pipeline": pipeline}[asked.name].run(seeds)
+        return {"reference": reference, "pipeline": pipeline}[asked.name].run(seeds)
 
     parser = _add(
         commands,

@@ -12,7 +12,8 @@ from pathlib import Path
 import nbformat
 
 from coursekit import exercises
-from coursekit.authoring import index, notebooks
+from coursekit.authoring import notebooks
+from coursekit.authoring.pages import index
 
 RULES = []
 MAX_LINES, MAX_COLUMNS, MAX_BYTES = 25, 100, 1_000_000

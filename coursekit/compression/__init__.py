@@ -20,7 +20,6 @@ _HOME_OF = {
     "ConstantSparsity": "pruning",
     "PolynomialDecay": "pruning",
     "UpdatePruningStep": "pruning",
-    "accuracy_report": "reports",
     "cluster_scope": "clustering",
     "cluster_weights": "clustering",
     "load_compressed": "file",

@@ -11,8 +11,8 @@ from keras.src.backend.common.stateless_scope import get_stateless_scope
 
 from coursekit.compression.assignment import clustered, nearest
 from coursekit.compression.centroids import CentroidInitialization, as_initialization, initial_centroids
-from coursekit.compression.walking import check_is_keras_3
-from coursekit.compression.wrapping import WeightWrapper, strip, wrap
+from coursekit.compression.model_copy import check_is_keras_3
+from coursekit.compression.wrapper import WeightWrapper, strip, wrap
 from coursekit.errors import CompressionError
 
 

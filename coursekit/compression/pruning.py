@@ -8,10 +8,10 @@ update, it is among the large ones again.
 import keras
 import numpy as np
 
-from coursekit.compression.walking import check_is_keras_3
-from coursekit.compression.wrapping import WeightWrapper, strip, wrap, wrappers_in
+from coursekit.compression.model_copy import check_is_keras_3
+from coursekit.compression.sparsity import lamp_scores, polynomial_sparsity
+from coursekit.compression.wrapper import WeightWrapper, strip, wrap, wrappers_in
 from coursekit.errors import CompressionError
-from coursekit.sparsity import lamp_scores, polynomial_sparsity
 
 SCORES = {"magnitude": np.abs, "lamp": lamp_scores}  # what makes a weight worth keeping
 

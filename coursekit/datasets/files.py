@@ -84,7 +84,7 @@ def fetch(url, at_most):
     """
     import pooch
 
-    from coursekit.session import progress
+    from coursekit.console import progress
 
     received, failures = _Received(at_most), []
 

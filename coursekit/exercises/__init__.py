@@ -88,15 +88,6 @@ def ids(notebook_number):
     return sorted(mine, key=lambda known: int(known.split(".")[1]))
 
 
-def as_array(answer):
-    """A NumPy array from what a student may hand in: a list, an array, or any backend's tensor."""
-    import numpy as np
-
-    if hasattr(answer, "detach"):  # a PyTorch tensor that may carry a gradient or live on a GPU
-        answer = answer.detach().cpu()
-    return np.asarray(answer)
-
-
 def _modules_of(number):
     if not number.isdecimal():
         return []

@@ -1,6 +1,7 @@
 """Checks of the exercises of notebook 00, which show what an exercise is."""
 
-from coursekit.exercises import NOT_ATTEMPTED, as_array, exercise
+from coursekit.arrays import as_array
+from coursekit.exercises import NOT_ATTEMPTED, exercise
 
 
 @exercise("0.1")

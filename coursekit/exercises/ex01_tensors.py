@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from coursekit.exercises import NOT_ATTEMPTED, as_array, exercise
+from coursekit.arrays import as_array
+from coursekit.exercises import NOT_ATTEMPTED, exercise
 
 _REPEATS = 5  # random inputs tried for each function
 

@@ -5,7 +5,8 @@ import tracemalloc
 
 import numpy as np
 
-from coursekit.exercises import NOT_ATTEMPTED, as_array, exercise
+from coursekit.arrays import as_array
+from coursekit.exercises import NOT_ATTEMPTED, exercise
 
 
 def _missing(answer):

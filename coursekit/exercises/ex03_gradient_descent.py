@@ -3,7 +3,7 @@
 import numpy as np
 
 from coursekit.exercises import NOT_ATTEMPTED, exercise
-from coursekit.exercises.reading import close, compare_numbers, missing, numbers, parts_of
+from coursekit.exercises.answers import close, compare_numbers, missing, numbers, parts_of
 
 
 def _arrays(got, count, what, stacked=True):

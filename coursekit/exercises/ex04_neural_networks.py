@@ -4,8 +4,9 @@ import itertools
 
 import numpy as np
 
-from coursekit.exercises import NOT_ATTEMPTED, as_array, exercise
-from coursekit.exercises.reading import close, missing, numbers, parts_of
+from coursekit.arrays import as_array
+from coursekit.exercises import NOT_ATTEMPTED, exercise
+from coursekit.exercises.answers import close, missing, numbers, parts_of
 
 
 def _two(answer, what):

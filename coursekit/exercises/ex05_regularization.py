@@ -4,8 +4,9 @@ import warnings
 
 import numpy as np
 
-from coursekit.exercises import NOT_ATTEMPTED, as_array, exercise
-from coursekit.exercises.reading import compare_numbers, missing, numbers, parts_of
+from coursekit.arrays import as_array
+from coursekit.exercises import NOT_ATTEMPTED, exercise
+from coursekit.exercises.answers import compare_numbers, missing, numbers, parts_of
 
 
 def _two(got, what):

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from coursekit.exercises import NOT_ATTEMPTED, as_array, exercise
-from coursekit.exercises.reading import compare_numbers, missing
+from coursekit.arrays import as_array
+from coursekit.exercises import NOT_ATTEMPTED, exercise
+from coursekit.exercises.answers import compare_numbers, missing
 
 
 def _array(value):

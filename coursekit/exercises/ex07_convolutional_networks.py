@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from coursekit.exercises import NOT_ATTEMPTED, as_array, exercise
-from coursekit.exercises.reading import close, compare_numbers, missing, numbers, parts_of
+from coursekit.arrays import as_array
+from coursekit.exercises import NOT_ATTEMPTED, exercise
+from coursekit.exercises.answers import close, compare_numbers, missing, numbers, parts_of
 from coursekit.layers.convolution import convolve
 from coursekit.vision import intersection_over_union
 

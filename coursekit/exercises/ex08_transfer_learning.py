@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from coursekit.exercises import NOT_ATTEMPTED, as_array, exercise
-from coursekit.exercises.reading import compare_letters, compare_numbers, missing, numbers, parts_of
+from coursekit.arrays import as_array
+from coursekit.exercises import NOT_ATTEMPTED, exercise
+from coursekit.exercises.answers import compare_letters, compare_numbers, missing, numbers, parts_of
 
 # --- 8.1 --------------------------------------------------------------------------------------------------------------
 KERNELS, CHANNELS = (400, 4608, 13824, 27648), (16, 32, 48, 64)
@@ -124,7 +125,7 @@ HIGHEST_RATE = 3e-3  # for fine-tuning with Adam
 @exercise("8.3")
 def check_fine_tuner(fine_tuner):
     """Two settings: what may be trained, the rate, and what moves in a few steps on random images."""
-    from coursekit.transfer import pretrained
+    from coursekit.models.transfer import pretrained
 
     rng = np.random.default_rng()
     for blocks in rng.permutation([1, 3]).tolist():
@@ -244,7 +245,7 @@ def check_name_them(name_them):
     """Other printed digits and a random part of the handwritten ones; no label of theirs is handed out."""
     from coursekit.datasets import load
     from coursekit.datasets.glyphs import variants
-    from coursekit.transfer import pretrained
+    from coursekit.models.transfer import pretrained
 
     rng, best = np.random.default_rng(), 0.0
     body, _ = pretrained("glyphs")

@@ -4,11 +4,12 @@ import zlib
 
 import numpy as np
 
-from coursekit.exercises import NOT_ATTEMPTED, as_array, exercise
-from coursekit.exercises.reading import compare_letters, compare_numbers, missing, numbers, parts_of
+from coursekit.arrays import as_array
+from coursekit.compression.quantization import affine
+from coursekit.compression.sparsity import polynomial_sparsity
+from coursekit.exercises import NOT_ATTEMPTED, exercise
+from coursekit.exercises.answers import compare_letters, compare_numbers, missing, numbers, parts_of
 from coursekit.exercises.small_networks import check_smaller_network
-from coursekit.quantization import affine
-from coursekit.sparsity import polynomial_sparsity
 
 
 # --- 18.1 -------------------------------------------------------------------------------------------------------------

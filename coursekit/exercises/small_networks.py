@@ -3,7 +3,7 @@
 import numpy as np
 
 from coursekit.exercises import NOT_ATTEMPTED
-from coursekit.exercises.reading import missing, network_like
+from coursekit.exercises.answers import missing, network_like
 
 TRIES = 3  # a result that just misses the mark is tried anew, with another network
 

@@ -11,9 +11,9 @@ from functools import partial
 
 import numpy as np
 
-from coursekit import litert, quantization, sparsity
-from coursekit.experiments import toolkit
-from coursekit.experiments.reference import (
+from coursekit.compression import litert, quantization, sparsity
+from coursekit.experiments import tfmot
+from coursekit.experiments.common import (
     RATE,
     add_missing,
     dense_network,
@@ -107,7 +107,7 @@ def cluster(weights, train, keep_zeros=False):
 def prune_among_values(weights, train):
     """P for a clustered network, whose values go on being trained: after it a layer has these and 0."""
     from coursekit import compression
-    from coursekit.compression.wrapping import wrappers_in
+    from coursekit.compression.wrapper import wrappers_in
 
     kernels = weights[::2]
     masks = sparsity.keep_largest([sparsity.lamp_scores(kernel) for kernel in kernels], SETTINGS.sparsity)
@@ -169,10 +169,10 @@ def networks(seed, data, work):
         make = partial(seeded, step, made[start])
         made[form] = make() if step is quantize else kept(form, make)
     about, epochs = (data["train"], 1000 + seed), {"epochs": SETTINGS.epochs, "rate": SETTINGS.rate}
-    pruned = kept("tfmot P", partial(toolkit.pruned, made["dense"], *about, SETTINGS.sparsity, **epochs))
-    make = partial(toolkit.clustered, pruned, *about, SETTINGS.values, **epochs, keep_zeros=True)
+    pruned = kept("tfmot P", partial(tfmot.pruned, made["dense"], *about, SETTINGS.sparsity, **epochs))
+    make = partial(tfmot.clustered, pruned, *about, SETTINGS.values, **epochs, keep_zeros=True)
     both = kept("tfmot P→C", make)
-    last = kept(LAST, lambda: [np.frombuffer(toolkit.quantized(both, *about, **epochs), np.uint8)])
+    last = kept(LAST, lambda: [np.frombuffer(tfmot.quantized(both, *about, **epochs), np.uint8)])
     return made | {"tfmot P": pruned, "tfmot P→C": both}, last[0].tobytes(), taken
 
 
@@ -197,7 +197,7 @@ def content(form, weights):
 def lite_file(form, weights):
     """The LiteRT file: after Q with the converter's own codes, one scale for each kernel: bytes."""
     kind = "dynamic" if is_coded(form) else "float"
-    return litert.convert(toolkit.twin(weights), kind, per_channel=False)
+    return litert.convert(tfmot.twin(weights), kind, per_channel=False)
 
 
 def sizes(form, weights, file, lite=None):
@@ -211,10 +211,10 @@ def sizes(form, weights, file, lite=None):
     stored, lite = content(form, weights), lite or lite_file(form, weights)
     return {
         "memory": len(stored),
-        "zipped": toolkit.zipped(stored),
+        "zipped": tfmot.zipped(stored),
         "file": compression.save_compressed(network(weights), file, names=False).size,
         "litert": len(lite),
-        "litert_zipped": toolkit.zipped(lite),
+        "litert_zipped": tfmot.zipped(lite),
     }
 
 
@@ -236,13 +236,13 @@ def record(seed, data, work, files):
         file = files / kept[form] if form in kept else work / f"pipeline-{seed}.ckw"
         file.parent.mkdir(parents=True, exist_ok=True)
         forms[form] |= sizes(form, weights, file, lite[form]) | {"digits28_right": right_on_digits28(model)}
-    forms[LAST] = judged(toolkit.lite_logits(quantized, x), y) | codes_in(quantized, made["dense"])
-    forms[LAST] |= {"litert": len(quantized), "litert_zipped": toolkit.zipped(quantized)}
+    forms[LAST] = judged(tfmot.lite_logits(quantized, x), y) | codes_in(quantized, made["dense"])
+    forms[LAST] |= {"litert": len(quantized), "litert_zipped": tfmot.zipped(quantized)}
     if kept:
         (files / kept[LAST]).write_bytes(zlib.compress(quantized, 9))
     milliseconds = times(lite, x)
     for form, found in forms.items():
-        found["litert_wrong"] = len(judged(toolkit.lite_logits(lite[form], x), y)["wrong"])
+        found["litert_wrong"] = len(judged(tfmot.lite_logits(lite[form], x), y)["wrong"])
         found |= {f"time_{n}": round(of[form] / of["dense"], 3) for n, of in milliseconds.items()}
     dense = {n: round(of["dense"], 4) for n, of in milliseconds.items()}
     line = {"test_images": len(y), "forms": forms, "dense_milliseconds": dense}
@@ -269,7 +269,7 @@ def run(seeds=(0,), work=None, results=None, files=None):
 
     work, results, files: see `places`. Raises CoursekitError if tfmot is not installed.
     """
-    toolkit.check()
+    tfmot.check()
     work, results, files = places("pipeline", work, results, files)
     data = mnist()
     wanted = [{"settings": asdict(SETTINGS), "seed": seed} for seed in seeds]

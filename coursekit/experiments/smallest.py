@@ -15,7 +15,7 @@ from itertools import product
 import numpy as np
 
 from coursekit.errors import CoursekitError
-from coursekit.experiments.reference import (
+from coursekit.experiments.common import (
     BATCH,
     add_missing,
     dense_network,
@@ -313,7 +313,7 @@ def _network_columns(recipe, seed, size, share):
 
 def _pair_columns(wrong, others):
     """How many images only this network reads, how many only the other, and McNemar's p, from what each misreads."""
-    from coursekit.compression.reports import mcnemar
+    from coursekit.statistics import mcnemar
 
     gained, lost = len(set(others) - set(wrong)), len(set(wrong) - set(others))
     p = mcnemar(gained, lost)
@@ -322,7 +322,7 @@ def _pair_columns(wrong, others):
 
 def _difference_column(points):
     """Their mean and half of its 95 % interval; nothing where fewer than two seeds are there."""
-    from coursekit.compression.reports import mean_and_half
+    from coursekit.statistics import mean_and_half
 
     if len(points) < 2:
         return f"{'':21}"

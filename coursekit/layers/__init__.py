@@ -4,7 +4,7 @@
 """
 
 from coursekit.layers.activations import ACTIVATIONS, leaky_relu, log_softmax, relu, sigmoid, softmax, tanh
-from coursekit.layers.initialisers import INITIALISERS, glorot_std, he_std, initialise
+from coursekit.layers.initializers import INITIALISERS, glorot_std, he_std, initialise
 from coursekit.layers.mlp import TrainingDiverged, accuracy, backward, count_parameters, forward, predict, train
 
 __all__ = [

@@ -1,63 +1,30 @@
 """Functions that draw one thing each and say in words what they drew.
 
 Each shows its figure and prints a caption made from the data drawn, for readers who can't see it and for tests; none
-returns anything. `style.py` holds the colours, which are safe for colour-blind readers.
+returns anything. What several notebooks use stands in `lines`, `pictures`, `comparisons` and `sliders`; what one
+notebook draws, in the module with its number. `style` holds the colours, which are safe for colour-blind readers.
 """
 
 from importlib import import_module
 
-_HOME_OF = {
-    "activations": "learning",
-    "bands": "transfer",
-    "broadcasting": "stretching",
-    "calibration": "learning",
-    "centroids": "clustering",
-    "clusters": "clustering",
-    "computation_graph": "descent",
-    "confusion": "learning",
-    "course_map": "course",
-    "curves": "lines",
-    "effects": "clustering",
-    "ends": "descent",
-    "file_sizes": "pruning",
-    "fits": "points",
-    "heat": "pictures",
-    "history": "learning",
-    "images": "tensors",
-    "index_shares": "clustering",
-    "jacobian": "descent",
-    "layer_graph": "graphs",
-    "likeness": "tensors",
-    "masks": "pictures",
-    "methods": "regularization",
-    "panels": "regularization",
-    "paths": "descent",
-    "penalties_and_loss": "regularization",
-    "points_and_curves": "regularization",
-    "predicted": "learning",
-    "prediction": "learning",
-    "quantizer": "pruning",
-    "reduction": "tensors",
-    "refits": "regularization",
-    "regions": "learning",
-    "reshape_and_transpose": "tensors",
-    "roc": "learning",
-    "rounding_errors": "pruning",
-    "series": "tensors",
-    "shapes": "tensors",
-    "sharing": "tensors",
-    "sizes": "compressed",
-    "slider": "sliders",
-    "slope": "descent",
-    "table": "tensors",
-    "times": "pruning",
-    "trade_off": "clustering",
-    "waterfall": "compressed",
-    "weight_histograms": "pruning",
-    "weight_paths": "regularization",
-    "weights_at": "regularization",
-    "weights_before_and_after": "clustering",
-}  # name of a function: the module that holds it
+_FUNCTIONS_OF = {
+    "lines": "bands curves fits history",
+    "pictures": "images",
+    "comparisons": "file_sizes methods",
+    "sliders": "slider",
+    "ch00_welcome": "course_map",
+    "ch01_tensors": "likeness reduction reshape_and_transpose series shapes sharing table",
+    "ch02_broadcasting": "broadcasting",
+    "ch03_gradient_descent": "computation_graph ends jacobian paths slope",
+    "ch04_neural_networks": "activations calibration confusion predicted prediction regions roc",
+    "ch05_regularization": "panels penalties_and_loss points_and_curves refits weight_paths weights_at",
+    "ch06_keras_models": "layer_graph",
+    "ch07_convolutional_networks": "heat masks",
+    "ch18_pruning_and_quantization": "quantizer rounding_errors times weight_histograms",
+    "ch19_weight_clustering": "centroids clusters effects index_shares sizes trade_off waterfall "
+    "weights_before_and_after",
+}  # a module: the functions that it offers. No function may have a module's name: importing one would hide the other.
+_HOME_OF = {name: module for module, names in _FUNCTIONS_OF.items() for name in names.split()}
 
 __all__ = sorted(_HOME_OF)
 

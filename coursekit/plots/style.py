@@ -5,6 +5,10 @@ import textwrap
 # Okabe and Ito (2008), "Color Universal Design": told apart with any of the common kinds of colour blindness.
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000"]
 GREY = "#8a8a8a"
+MARKERS = "osD^vP*X"  # and these differ together with the colours, so that nothing is told by colour alone
+LINES = ("-", "--", "-.", ":")
+HATCHES = ("", "//", "..", "xx", "\\\\")
+DPI = 80  # of pictures with several panels: a notebook stays small
 LINE = 96  # characters that fit beside each other on a notebook's page
 
 

@@ -111,7 +111,7 @@ def test_a_notebook_sees_its_seed_backend_and_profile(course):
 
 @pytest.mark.skipif(not hasattr(os, "fork") or os.uname().sysname != "Linux", reason="only Linux divides shared memory")
 def test_memory_that_a_child_shares_counts_once():
-    from coursekit.authoring.execute import _memory
+    from coursekit.authoring.execution.execute import _memory
 
     code = "import os, time; held = os.urandom(100 << 20); os.fork() or print('ready', flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
@@ -127,7 +127,8 @@ def test_memory_that_a_child_shares_counts_once():
 
 
 def test_a_backend_that_is_not_installed_is_refused_with_how_to_install_it(monkeypatch, capsys):
-    from coursekit.authoring import cli, runs
+    from coursekit.authoring import cli
+    from coursekit.authoring.execution import runs
 
     monkeypatch.setattr(runs.importlib.util, "find_spec", lambda name: None)
     assert cli.main(["run", "00", "--backends", "torch"]) == 2

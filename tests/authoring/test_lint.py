@@ -6,7 +6,8 @@ import nbformat
 import pytest
 from helpers import make_notebook
 
-from coursekit.authoring import index, lint, notebooks, project
+from coursekit.authoring import lint, notebooks, project
+from coursekit.authoring.pages import index
 from coursekit.exercises import exercise
 
 for number in range(1, 7):

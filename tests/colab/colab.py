@@ -13,7 +13,7 @@ from pathlib import Path
 from helpers import ROOT
 
 from coursekit.authoring import notebooks
-from coursekit.authoring.execute import execute
+from coursekit.authoring.execution.execute import execute
 
 ADDRESS = "https://github.com/some-school/their-course"
 OLDER = Path(__file__).parent / "older.txt"

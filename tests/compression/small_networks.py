@@ -14,7 +14,7 @@ from keras import layers, ops
 from coursekit import compression as cc
 from coursekit.compression.clustering import ClusterWeights
 from coursekit.compression.pruning import PruneLowMagnitude
-from coursekit.compression.wrapping import wrappers_in
+from coursekit.compression.wrapper import wrappers_in
 
 K = 5
 

@@ -18,7 +18,7 @@ from small_networks import EVERYWHERE, NETWORKS, array, compiled, outputs
 from coursekit import compression as cc
 from coursekit.compression.assignment import clustered, nearest
 from coursekit.compression.clustering import ClusterWeights
-from coursekit.compression.wrapping import wrappers_in
+from coursekit.compression.wrapper import wrappers_in
 from coursekit.errors import CompressionError, CoursekitError
 
 floats = st.floats(-1e3, 1e3, width=32)

@@ -10,9 +10,9 @@ from small_networks import array, outputs
 
 from coursekit import compression as cc
 from coursekit.compression.pruning import _largest
-from coursekit.compression.wrapping import wrappers_in
+from coursekit.compression.sparsity import keep_largest, lamp_scores
+from coursekit.compression.wrapper import wrappers_in
 from coursekit.errors import CompressionError
-from coursekit.sparsity import keep_largest, lamp_scores
 
 
 def network():

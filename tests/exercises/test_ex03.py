@@ -8,7 +8,7 @@ import pytest
 from helpers import ROOT
 
 from coursekit.exercises import NOT_ATTEMPTED, attempt
-from coursekit.optimizers import Adam, GradientDescent, Momentum, RMSprop, descend
+from coursekit.training.optimizers import Adam, GradientDescent, Momentum, RMSprop, descend
 
 TIMES = 30
 

@@ -28,7 +28,7 @@ def test_right_counts_pass_in_any_form():
 
 def test_the_counts_are_those_of_keras():
     keras = pytest.importorskip("keras")
-    from coursekit.transfer import backbone
+    from coursekit.models.transfer import backbone
 
     body = backbone()
     model = keras.Sequential([body, keras.layers.Dense(10)])
@@ -208,7 +208,7 @@ def in_place(f, g):
 
 
 def test_match_passes():
-    from coursekit.transfer import match_statistics
+    from coursekit.models.transfer import match_statistics
 
     assert outcomes("8.4", matched) == [None] * TIMES
     assert outcomes("8.4", match_statistics) == [None] * TIMES
@@ -270,7 +270,7 @@ def by_head(f, y, g):
 
 
 def with_coral(f, y, g):
-    from coursekit.transfer import coral
+    from coursekit.models.transfer import coral
 
     return by_head(coral(f, g), y, g)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from coursekit import quantization, sparsity
+from coursekit.compression import quantization, sparsity
 from coursekit.exercises import NOT_ATTEMPTED, attempt
 from coursekit.exercises.ex18_pruning_and_quantization import stored_size
 

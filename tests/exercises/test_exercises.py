@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from coursekit import exercises
+from coursekit.arrays import as_array
 from coursekit.errors import WrongAnswer
-from coursekit.exercises import NOT_ATTEMPTED, as_array, check, exercise, grade
+from coursekit.exercises import NOT_ATTEMPTED, check, exercise, grade
 
 
 @exercise("98.1")

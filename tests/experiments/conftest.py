@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 from coursekit import load
-from coursekit.experiments import reference
+from coursekit.experiments import common
 
 
 @pytest.fixture(autouse=True)
 def no_measuring(monkeypatch):
     """The machine's speed, which stands in every record, takes seconds to measure."""
-    monkeypatch.setattr(reference, "reference_seconds", lambda: 0.25)
+    monkeypatch.setattr(common, "reference_seconds", lambda: 0.25)
 
 
 @pytest.fixture(scope="session")
@@ -27,13 +27,13 @@ def few():
 def small():
     """The reference network with fewer filters and units, in every test of a module: its widths."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(reference, "WIDTHS", (8, 16, 64))
-        yield reference.WIDTHS
+        patched.setattr(common, "WIDTHS", (8, 16, 64))
+        yield common.WIDTHS
 
 
 @pytest.fixture(scope="module")
 def weights(small):
     """Eight arrays whose kernels are bell-shaped, as trained ones are."""
     rng = np.random.default_rng(0)
-    shapes = [array.shape for array in reference.reference_network(keras).get_weights()]
+    shapes = [array.shape for array in common.reference_network(keras).get_weights()]
     return [rng.normal(scale=0.03, size=shape).astype("float32") for shape in shapes]

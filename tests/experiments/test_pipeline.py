@@ -7,11 +7,11 @@ import sys
 import numpy as np
 import pytest
 
-from coursekit import litert, quantization
-from coursekit.compression.reports import mean_and_half
-from coursekit.experiments import pipeline, reference, toolkit
+from coursekit.compression import litert, quantization
+from coursekit.experiments import common, pipeline, tfmot
 from coursekit.paths import data_dir
 from coursekit.records import read_lines
+from coursekit.statistics import mean_and_half
 
 pytest.importorskip("tensorflow_model_optimization")
 pytestmark = pytest.mark.usefixtures("small")
@@ -39,7 +39,7 @@ def all_stay(before, after):
 
 
 def share(weights):
-    return reference.looked_at(weights[::2])["zeros"]
+    return common.looked_at(weights[::2])["zeros"]
 
 
 def test_p_takes_the_share_of_all_weights_that_it_should(pruned, weights):
@@ -52,8 +52,8 @@ def test_c_keeps_zeros_or_loses_them(pruned, few, untrained):
     kept = pipeline.cluster(pruned, few["train"], keep_zeros=True)
     lost = pipeline.cluster(pruned, few["train"])
     assert all_stay(pruned, kept) and share(kept) < 0.82  # a small weight may be put to 0 as its nearest value
-    assert share(lost) < 0.2 and max(reference.looked_at(lost[::2])["values"]) <= 14
-    assert max(reference.looked_at(kept[::2])["values"]) <= 14
+    assert share(lost) < 0.2 and max(common.looked_at(lost[::2])["values"]) <= 14
+    assert max(common.looked_at(kept[::2])["values"]) <= 14
 
 
 def test_p_after_c_keeps_the_values_and_adds_zero(weights, few, untrained, monkeypatch):
@@ -66,7 +66,7 @@ def test_p_after_c_keeps_the_values_and_adds_zero(weights, few, untrained, monke
     monkeypatch.setattr(pipeline, "SETTINGS", pipeline.Settings())
     trained = pipeline.prune_among_values(clustered, few["train"])
     assert all_stay(found, trained) and share(trained) < 0.82
-    assert max(reference.looked_at(trained[::2])["values"]) <= 15
+    assert max(common.looked_at(trained[::2])["values"]) <= 15
     assert not np.array_equal(trained[4], found[4])  # the values have been trained
 
 
@@ -74,7 +74,7 @@ def test_q_keeps_zeros_and_leaves_codes_of_one_byte(pruned):
     found = pipeline.quantize(pruned)
     assert all(np.array_equal(one, other) for one, other in zip(pruned[1::2], found[1::2], strict=True))
     assert all_stay(pruned, found)
-    assert max(reference.looked_at(found[::2])["values"]) <= 255
+    assert max(common.looked_at(found[::2])["values"]) <= 255
     for one, other in zip(found, pipeline.quantize(found), strict=True):
         assert np.allclose(one, other, rtol=1e-6)
 
@@ -114,7 +114,7 @@ def test_the_whole_goes_on_after_an_interruption_and_its_files_hold_what_the_rec
     monkeypatch, tmp_path, capsys, few, small
 ):
     forms = ("P", "P→C", "P→C→Q")
-    monkeypatch.setattr(reference, "EPOCHS", 1)
+    monkeypatch.setattr(common, "EPOCHS", 1)
     monkeypatch.setattr(pipeline, "mnist", lambda: few)
     monkeypatch.setattr(pipeline, "FORMS", {form: pipeline.FORMS[form] for form in forms})
     monkeypatch.setattr(pipeline, "KEPT", {form: pipeline.KEPT[form] for form in ("P→C", pipeline.LAST)})
@@ -124,7 +124,7 @@ def test_the_whole_goes_on_after_an_interruption_and_its_files_hold_what_the_rec
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(toolkit, "quantized", interrupted)
+        patched.setattr(tfmot, "quantized", interrupted)
         with pytest.raises(KeyboardInterrupt):
             pipeline.run((0,), **where)
     stages = {file.name: file.stat().st_mtime_ns for file in where["work"].iterdir()}
@@ -167,21 +167,21 @@ from pathlib import Path
 import keras
 from coursekit import compression
 from coursekit.experiments import pipeline, reference, toolkit
-reference.WIDTHS = json.loads(sys.argv[2])
+common.WIDTHS = json.loads(sys.argv[2])
 for form, name in json.loads(sys.argv[3]).items():
     file = Path(sys.argv[1]) / name
     if form == pipeline.LAST:
         content = zlib.decompress(file.read_bytes())
-        found = pipeline.codes_in(content, reference.reference_network(keras).get_weights()) | {"litert": len(content)}
-        print(json.dumps([form, found | {"litert_zipped": toolkit.zipped(content)}]))
+        found = pipeline.codes_in(content, common.reference_network(keras).get_weights()) | {"litert": len(content)}
+        print(json.dumps([form, found | {"litert_zipped": tfmot.zipped(content)}]))
         continue
     weights = compression.load_compressed(file).get_weights()
     also = {} if form.startswith("tfmot") else {f"{form}→Q": pipeline.quantize(weights)}
     for form, weights in ({form: weights} | also).items():
         with tempfile.TemporaryDirectory() as folder:
             found = pipeline.sizes(form, weights, Path(folder) / "one.ckw")
-        right = reference.right_on_digits28(pipeline.network(weights))
-        print(json.dumps([form, reference.looked_at(weights[::2]) | found | {"digits28_right": right}]))
+        right = common.right_on_digits28(pipeline.network(weights))
+        print(json.dumps([form, common.looked_at(weights[::2]) | found | {"digits28_right": right}]))
 """
 OF_OTHER_VERSIONS = ("zipped", "litert", "litert_zipped")  # another zlib or TensorFlow may be some bytes off
 
@@ -209,14 +209,14 @@ def check_against_files(line, folder, widths):
 
 
 def test_the_records_are_those_of_their_files():
-    found, folder = reference.newest("pipeline"), data_dir() / "compressed" / "pipeline"
+    found, folder = common.newest("pipeline"), data_dir() / "compressed" / "pipeline"
     assert folder.is_dir() == (pipeline.KEPT_SEED in found)
     if folder.is_dir():
         check_against_files(found[pipeline.KEPT_SEED], folder, (32, 64, 256))
 
 
 def test_five_seeds_are_on_record():
-    found = reference.newest("pipeline")
+    found = common.newest("pipeline")
     assert set(found) >= set(range(5))
     assert len({tuple(line["forms"]) for line in found.values()}) == 1
     assert len({tuple(line["forms"]["dense"]["wrong"]) for line in found.values()}) == len(found)
@@ -225,7 +225,7 @@ def test_five_seeds_are_on_record():
 def test_the_records_say_what_notebook_19_says_of_them():
     """Zeros lost cost bytes in each seed, and no accuracy that five seeds could show; tfmot's pruning costs some. The
     order is not settled, and only codes of 8 bits save time."""
-    seeds = list(reference.newest("pipeline").values())
+    seeds = list(common.newest("pipeline").values())
 
     def wrong(form):
         return np.array([len(line["forms"][form]["wrong"]) for line in seeds])

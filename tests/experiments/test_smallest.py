@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coursekit.compression.file import promised
-from coursekit.experiments import reference, smallest
+from coursekit.experiments import common, smallest
 from coursekit.paths import data_dir
 from coursekit.records import read_lines
 
@@ -24,14 +24,14 @@ TINY = smallest.Recipe(0.97, values=4, epochs=2, tune_epochs=1)
 def short(monkeypatch, few):
     """The whole experiment on little data, with one epoch for the dense network."""
     monkeypatch.setattr(smallest, "mnist", lambda: few)
-    monkeypatch.setattr(reference, "EPOCHS", 1)
+    monkeypatch.setattr(common, "EPOCHS", 1)
     monkeypatch.setattr(smallest, "RECIPES", {"tiny": TINY, "dense": smallest.Recipe(0.0, epochs=1, tune_epochs=1)})
 
 
 def sparse_weights(seed, share):
     """The reference network's arrays, most of them zero, with idle units of every kind."""
     rng = np.random.default_rng(seed)
-    shapes = [array.shape for array in reference.reference_network(keras).get_weights()]
+    shapes = [array.shape for array in common.reference_network(keras).get_weights()]
     arrays = [rng.normal(size=shape).astype("float32") * (rng.random(shape) > share) for shape in shapes]
     arrays[6][rng.random(256) < 0.4] = 0
     arrays[4].reshape(25, 64, 256)[:, rng.random(64) < 0.4] = 0
@@ -45,9 +45,9 @@ def test_without_its_idle_units_the_network_says_the_same(seed):
     before, after = sparse_weights(seed, 0.9), smallest.without_idle_units(sparse_weights(seed, 0.9))
     said = []
     for weights in (before, after):
-        model = reference.reference_network(keras)
+        model = common.reference_network(keras)
         model.set_weights(weights)
-        said.append(reference.logits_of(model, x))
+        said.append(common.logits_of(model, x))
     assert np.allclose(said[0], said[1], rtol=1e-4, atol=1e-4 * np.abs(said[0]).max())
     assert sum(map(np.count_nonzero, after)) < sum(map(np.count_nonzero, before))
 
@@ -82,10 +82,10 @@ def test_a_shift_moves_the_digit_and_loses_nothing_of_it():
 
 def test_soft_labels_mix_the_teacher_with_the_truth(few):
     x, y = few["validation"]
-    teacher = reference.reference_network(keras)
+    teacher = common.reference_network(keras)
     soft = smallest.soft_labels(teacher, x, y, hard=0.25)
     assert soft.shape == (9, 100, 10) and np.allclose(soft.sum(axis=-1), 1, atol=1e-5)
-    said = np.exp(reference.logits_of(teacher, smallest.shifted(x, *smallest.SHIFTS[2])))
+    said = np.exp(common.logits_of(teacher, smallest.shifted(x, *smallest.SHIFTS[2])))
     said /= said.sum(axis=-1, keepdims=True)
     assert np.allclose(soft[2], 0.75 * said + 0.25 * np.eye(10)[y], atol=1e-5)
 

@@ -1,0 +1,1 @@
+"""The course as it is handed out: to students (`release`), and to be graded by nbgrader (`grading`)."""

@@ -1,0 +1,1 @@
+"""Notebooks executed: one in a fresh kernel (`execute`), many with their records (`runs`), stored anew (`refresh`)."""

@@ -1,0 +1,1 @@
+"""What is made from the notebooks for readers: boxes and tables (`index`), results, syllabus, web pages (`site`)."""

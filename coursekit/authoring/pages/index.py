@@ -1,0 +1,224 @@
+"""`coursekit index`: write what follows from the notebooks' metadata, so that nothing is typed twice.
+
+Each notebook's title, badge, box, setup cell and list of terms; the README's table of notebooks; the course map
+(data/course.json, drawn as docs/course_map.svg); the glossary; the bibliography; the syllabus; the page of results; the
+table of data sets in data/README.md.
+"""
+
+import json
+import re
+import statistics
+
+import nbformat
+
+from coursekit import datasets
+from coursekit.authoring import notebooks, project
+from coursekit.authoring.pages.bibliography import bibliography
+from coursekit.authoring.pages.results import results_page
+from coursekit.authoring.pages.syllabus import syllabus
+from coursekit.errors import CoursekitError
+from coursekit.records import read_lines, results_file
+
+SETUP = """\
+# Set-up, the same in every notebook: it finds coursekit and prepares this session.
+try:
+    import coursekit as ck
+    from coursekit import check, claim, load, scale
+except ImportError as error:{here}
+    {missing}
+
+rng = ck.setup("{name}")"""
+# As long as nobody has set the repository's address.
+MISSING = """\
+raise ImportError(
+        "this course's coursekit is not installed here, and no repository is set to take it from "
+        "(a public package of that name is another project): start JupyterLab with `make lab` "
+        "in the course's folder"
+    ) from error"""
+# Plain Python and no %pip, which asks for a restart whether one is needed or not. None is: pip may only add packages,
+# for all that is installed is given to it as constraints (`pip list` writes names and versions where `pip freeze`
+# writes local paths, which can't be constraints).
+ONLY_THIS_FILE = "  # only this file is here, as on Colab"
+INSTALL = """\
+import subprocess, sys
+
+    if "coursekit" in sys.modules:
+        raise ImportError("a stranger's package: `%pip uninstall -y coursekit`, restart") from error
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    with open("installed.txt", "w") as file:  # what is installed stays as it is
+        subprocess.run([*pip, "list", "--format=freeze"], stdout=file)
+    address = "git+{address}"
+    for ref in {refs}:  # the release of this page; the branch, if it has none
+        source = f"coursekit-notebooks @ {{address}}@{{ref}}"
+        done = subprocess.run([*pip, "install", "-c", "installed.txt", source], capture_output=True)
+        if done.returncode == 0:
+            print(f"installed {{source}}; what was here before is unchanged")
+            break
+    else:
+        raise ImportError(f"coursekit can't be installed here: {{done.stderr.decode()}}") from error
+    import coursekit as ck
+    from coursekit import check, claim, load, scale"""
+
+
+def index(check=False, repository=None, branch=None):
+    """Bring everything up to date; with `check`, change nothing. Returns the files that were, or are, out of date.
+
+    `repository` and `branch` set the repository's address and branch first; if anything is wrong with them, or with a
+    notebook, nothing is changed at all.
+    """
+    paths = notebooks.find()
+    settings = project.moved(repository, branch)
+    home = project.home(settings)
+    course = [_entry(path, notebooks.about(notebooks.read(path))) for path in paths]
+    root = project.root()
+    fresh = {root / "pyproject.toml": settings}  # the first to be written: after an interruption `index` goes on
+    fresh |= {path: _notebook(path, notebooks.read(path), home) for path in paths}
+    fresh[root / "data" / "course.json"] = json.dumps(course, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    fresh[root / "docs" / "glossary.md"] = _glossary(paths)
+    fresh[root / "docs" / "bibliography.md"] = bibliography(paths)
+    fresh[root / "docs" / "results.md"] = results_page(paths)
+    fresh[root / "docs" / "syllabus.md"] = syllabus(paths, minutes_of)
+    fresh[root / "README.md"] = _between(root / "README.md", "notebooks", _table(course, home))
+    fresh[root / "data" / "README.md"] = _between(root / "data" / "README.md", "data sets", datasets.cards_markdown())
+    stale = [path for path, text in fresh.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
+    if not check:
+        for path in stale:
+            notebooks.write_whole(path, fresh[path])
+        _draw_map(root, redraw=root / "data" / "course.json" in stale)
+    return [path.relative_to(root).as_posix() for path in stale]
+
+
+def minutes_of(name):
+    """Median minutes of each seed's last recorded `quick` run on TensorFlow, or None where there is no record."""
+    runs = [run for run in read_lines(results_file(name)) if run["status"] == "ok" and run["backend"] == "tensorflow"]
+    quick = {run["seed"]: run["minutes"] for run in runs if run["profile"] == "quick"}
+    return round(statistics.median(quick.values()), 1) if quick else None
+
+
+def _entry(path, about):
+    """A notebook's line in the course map."""
+    missing = [key for key in ("title", "summary", "objectives", "requires", "terms", "backends") if key not in about]
+    if missing:
+        raise CoursekitError(f"{path.name}: metadata.coursekit lacks {', '.join(missing)}; see CONTRIBUTING.md")
+    name = path.stem
+    minutes = minutes_of(name)
+    return {"name": name, "minutes": minutes, **{key: about[key] for key in ("title", "summary", "requires")}}
+
+
+def _notebook(path, notebook, home):
+    """The notebook's text with its generated cells renewed."""
+    about, name = notebooks.about(notebook), path.stem
+    about["minutes"] = minutes_of(name)
+    heading = f"# {name[:2]} {about['title']}\n\n{_badge(name, home)}\n\n{about['summary']}"
+    _place(notebook, "title", "markdown", heading, 0)
+    _place(notebook, "box", "markdown", _box(about), 1)
+    _place(notebook, "setup", "code", setup_cell(name, home), 2)
+    before = next((i for i, cell in enumerate(notebook.cells) if cell.source.startswith("## Sources")), None)
+    _place(notebook, "terms", "markdown", _terms(about), len(notebook.cells) if before is None else before)
+    return nbformat.writes(notebooks.normalise(notebook)) + "\n"
+
+
+def _place(notebook, tag, kind, source, position):
+    """Put `source` into the cell with this tag, or into a new cell at `position`."""
+    for cell in notebook.cells:
+        if tag in notebooks.tags(cell):
+            # What a set-up cell prints comes from its last line; where coursekit would come from has no part in it.
+            if kind == "code" and cell.source.splitlines()[-1:] != source.splitlines()[-1:]:
+                cell.outputs, cell.execution_count = [], None
+            cell.source = source
+            return
+    make = nbformat.v4.new_code_cell if kind == "code" else nbformat.v4.new_markdown_cell
+    notebook.cells.insert(position, make(source, id=tag, metadata={"tags": [tag]}))
+
+
+def setup_cell(name, home=None):
+    """The source of the setup cell of the notebook `name`, for the `Home` that pyproject.toml names or this one."""
+    home = home or project.home()
+    if home.address is None:
+        return SETUP.format(here="", missing=MISSING, name=name)
+    install = INSTALL.format(refs=json.dumps(home.refs), address=home.address)
+    return SETUP.format(here=ONLY_THIS_FILE, missing=install, name=name)
+
+
+def _badge(name, home):
+    if home.address is None:
+        return "*Colab: no link yet, the repository's address is not set (`coursekit index --repository URL`).*"
+    picture = "https://colab.research.google.com/assets/colab-badge.svg"
+    return f"[![Open this notebook in Colab]({picture})]({home.on_colab(name)})"
+
+
+def _box(about):
+    need = ", ".join(f"[{_short(name)}]({name}.ipynb)" for name in about["requires"]) or "nothing but a little Python"
+    runs = f"the cells run in about {about['minutes']} minutes" if about["minutes"] else "not measured yet"
+    lines = [
+        "> **What you will be able to do**",
+        ">",
+        *[f"> - {objective}" for objective in about["objectives"]],
+        ">",
+        f"> **What you need first:** {need}.",
+        ">",
+        f"> **Time:** {runs} on two cores, reading and exercises apart.",
+    ]
+    return "\n".join(lines)
+
+
+def _terms(about):
+    terms = sorted(about["terms"].items(), key=lambda item: item[0].lower())
+    return "\n".join(["## Terms", "", *[f"- **{term}**: {meaning}" for term, meaning in terms]])
+
+
+def _short(name):
+    return name.replace("_", " ")
+
+
+def _table(course, home):
+    rows = ["| | Notebook | What it is about | Needs | Minutes |", "|---|---|---|---|---|"]
+    for one in course:
+        needs = ", ".join(need[:2] for need in one["requires"]) or "–"
+        link = f"[{one['title']}](notebooks/{one['name']}.ipynb)"
+        link += f" ([Colab]({home.on_colab(one['name'])}))" if home.address else ""
+        rows.append(f"| {one['name'][:2]} | {link} | {one['summary']} | {needs} | {one['minutes'] or '–'} |")
+    return "\n".join(rows)
+
+
+def _glossary(paths):
+    terms = {}
+    for path in paths:
+        for term, meaning in notebooks.about(notebooks.read(path))["terms"].items():
+            if term in terms:
+                raise CoursekitError(f"the term {term!r} is defined in {terms[term][1].name} and in {path.name}")
+            terms[term] = (meaning, path)
+    lines = [
+        "# Glossary",
+        "",
+        "Made by `coursekit index` from the notebooks; a term is defined where it is introduced.",
+        "",
+    ]
+    for term, (meaning, path) in sorted(terms.items(), key=lambda item: item[0].lower()):
+        lines.append(f"- **{term}**: {meaning} ([{_short(path.stem)}](../notebooks/{path.name}))")
+    return "\n".join(lines) + "\n"
+
+
+def _between(path, name, text):
+    """The file's text with what stands between its two markers replaced."""
+    start, end = f"<!-- {name}: made by coursekit index -->", f"<!-- end of {name} -->"
+    if not path.is_file() or (old := path.read_text(encoding="utf-8")).count(start) != 1 or old.count(end) != 1:
+        raise CoursekitError(f"{path.name} needs the two lines {start} and {end}; put them back")
+    return re.sub(f"{start}.*{end}", lambda _: f"{start}\n{text.strip()}\n{end}", old, flags=re.DOTALL)
+
+
+def _draw_map(root, redraw):
+    picture = root / "docs" / "course_map.svg"
+    if picture.is_file() and not redraw:
+        return
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from coursekit.plots.ch00_welcome import draw_course_map
+
+    with plt.rc_context({"svg.hashsalt": "coursekit", "svg.fonttype": "path"}):
+        figure = draw_course_map(json.loads((root / "data" / "course.json").read_text(encoding="utf-8")))
+        figure.savefig(picture, metadata={"Date": None, "Creator": None})
+        plt.close(figure)

@@ -1,0 +1,1 @@
+"""Whole models that notebooks share: the backbones of transfer learning (08)."""

@@ -1,0 +1,133 @@
+"""A small backbone with pre-trained weights, and ways to adapt features to another domain. Born in notebook 08.
+
+The weights lie in the course's `data/` and were made by `python -m coursekit.experiments.backbone`.
+"""
+
+import numpy as np
+
+from coursekit.errors import DataUnavailable
+from coursekit.paths import data_dir
+
+BLOCKS = ((16, 5, 2), (32, 3, 2), (48, 3, 2), (64, 3, 1))  # (kernels, kernel size, stride) of each convolution
+SOURCES = ("glyphs", "photographs")  # what there are weights of
+FEATURES = 256
+IMAGENET = {"VGG16": "vgg16", "ResNet50": "resnet50", "InceptionV3": "inception_v3"}  # in keras.applications
+PATIENCE = 30  # seconds that a silent download is waited for
+
+
+def backbone():
+    """An untrained Keras model from images (n, 28, 28, 1), 0 to 1, to features (n, 256).
+
+    Four blocks of convolution, batch normalisation and ReLU; their layers are called block1_conv, block1_norm,
+    block1_relu and so on. Then the mean of each quarter of the 4 × 4 maps.
+    """
+    import keras
+    from keras import layers
+
+    x = image = keras.Input((28, 28, 1))
+    for i, (kernels, size, stride) in enumerate(BLOCKS, start=1):
+        x = layers.Conv2D(kernels, size, stride, "same", use_bias=False, name=f"block{i}_conv")(x)
+        x = layers.BatchNormalization(momentum=0.9, name=f"block{i}_norm")(x)
+        x = layers.ReLU(name=f"block{i}_relu")(x)
+    return keras.Model(image, layers.Flatten()(layers.AveragePooling2D(2)(x)), name="backbone")
+
+
+def pretrained(source="glyphs"):
+    """The backbone with the weights that it learned from a source, and the layer of logits that it learned them with.
+
+    source: "glyphs" (74 letters and signs) or "photographs" (by which quarter turn is a patch turned?).
+    Returns (backbone, head), two Keras models; the head maps features (n, 256) to logits. Raises ValueError for another
+    source.
+    """
+    import keras
+
+    if source not in SOURCES:
+        raise ValueError(f"there are weights of {' and '.join(SOURCES)}, not of {source!r}")
+    stored = load_weights(source)
+    body = backbone()
+    body.set_weights(stored[:-2])
+    head = keras.Sequential([keras.Input((FEATURES,)), keras.layers.Dense(stored[-1].shape[0])])
+    head.set_weights(stored[-2:])
+    return body, head
+
+
+def weights_file(source):
+    """Where the weights of a source are kept."""
+    return data_dir() / f"backbone_{source}.npz"
+
+
+def save_weights(source, weights):
+    """Keep a list of arrays, in their order, with half their digits (float16)."""
+    halves = {f"w{i:02d}": np.asarray(one).astype("float16") for i, one in enumerate(weights)}
+    np.savez_compressed(weights_file(source), **halves)
+
+
+def load_weights(source):
+    """The list of arrays that `save_weights` kept, as float32. Nothing is unpickled."""
+    with np.load(weights_file(source), allow_pickle=False) as stored:
+        return [stored[name].astype("float32") for name in sorted(stored.files)]
+
+
+def imagenet(name, weights="imagenet", size=75):
+    """A function from grey images (n, 28, 28, 1), 0 to 1, to the features (n, d) of a network of keras.applications.
+
+    name: "VGG16", "ResNet50" or "InceptionV3"; weights: "imagenet", downloaded once, or None for random ones.
+    size: images are enlarged to size × size, and their grey is used for all three colours; 75 is InceptionV3's least.
+    Raises ValueError for another name, and DataUnavailable if the weights can't be had.
+    """
+    import socket
+
+    import keras
+
+    if name not in IMAGENET:
+        raise ValueError(f"{name!r} is none of {', '.join(IMAGENET)}")
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(PATIENCE)
+    try:
+        maker = getattr(keras.applications, name)
+        body = maker(include_top=False, weights=weights, input_shape=(size, size, 3), pooling="avg")
+    except Exception as error:  # Keras raises a bare Exception where a download fails
+        if weights is None:
+            raise  # nothing was to be downloaded
+        raise DataUnavailable(
+            f"the ImageNet weights of {name} can't be downloaded here ({str(error)[:120]}); use the bundled backbone, "
+            'pretrained("glyphs"), instead'
+        ) from error
+    finally:
+        socket.setdefaulttimeout(patience)
+    prepare = getattr(keras.applications, IMAGENET[name]).preprocess_input
+
+    def see(x, at_once=100):
+        parts = []
+        for i in range(0, len(x), at_once):
+            large = keras.ops.image.resize(x[i : i + at_once], (size, size), data_format="channels_last")
+            colour = np.repeat(keras.ops.convert_to_numpy(large), 3, axis=-1) * 255
+            parts.append(keras.ops.convert_to_numpy(body(prepare(colour), training=False)))
+        return np.concatenate(parts)
+
+    return see
+
+
+def match_statistics(features, reference):
+    """Features (n, d) moved and stretched so that each has the mean and deviation that it has in `reference` (m, d)."""
+    features, reference = np.asarray(features), np.asarray(reference)
+    standard = (features - features.mean(axis=0)) / (features.std(axis=0) + 1e-6)
+    return standard * reference.std(axis=0) + reference.mean(axis=0)
+
+
+def coral(features, reference, ridge=1.0):
+    """Features (n, d) recoloured so that their covariance is that of `reference` (m, d); their means are matched, too.
+
+    ridge: added to the diagonal of both covariances; the paper takes 1.
+    Sun, Feng and Saenko (2016), "Return of frustratingly easy domain adaptation"; they standardise both before.
+    """
+    features, reference = np.asarray(features, dtype=float), np.asarray(reference, dtype=float)
+    centred = features - features.mean(axis=0)
+    own, wanted = (np.cov(values, rowvar=False) + ridge * np.eye(values.shape[1]) for values in (features, reference))
+    return centred @ _power(own, -0.5) @ _power(wanted, 0.5) + reference.mean(axis=0)
+
+
+def _power(matrix, exponent):
+    """A power of a symmetric positive definite matrix."""
+    values, vectors = np.linalg.eigh(matrix)
+    return (vectors * values**exponent) @ vectors.T

@@ -1,0 +1,190 @@
+"""Regularization drawn: wild curves, many refits, training against test error, penalties, weights."""
+
+import numpy as np
+
+from coursekit.plots.style import COLOURS, DPI, GREY, LINES, MARKERS, figure, finish
+
+DRAWN = 10  # fits that `refits` draws of each kind
+
+
+def points_and_curves(x, y, grid, curves, x_label="x", y_label="y", *, marked=None, limits=None):
+    """Draw points and, over a grid of their own, one or several curves.
+
+    x, y: (n,) points; grid: (m,); curves: a dictionary from name to (m,) values. marked: an x at which each curve gets
+    a dot and its value stands in the caption. limits: (low, high) of the y axis, beyond which curves are cut.
+    Raises ValueError if a curve and the grid differ in shape.
+    """
+    x, y, grid = (np.asarray(one, dtype=float) for one in (x, y, grid))
+    _same_shape(grid, curves, "grid")
+    _, ax = figure(6.4, 3.2)
+    words = []
+    for i, (name, values) in enumerate(curves.items()):
+        values = np.asarray(values, dtype=float)
+        ax.plot(grid, values, color=COLOURS[i], linestyle=LINES[i % 4], linewidth=2, label=name)
+        text = f"{name} goes from {values.min():.3g} to {values.max():.3g}"
+        if marked is not None:
+            at = float(np.interp(marked, grid, values))
+            ax.plot([marked], [at], MARKERS[i % 8], color=COLOURS[i], markersize=8)
+            text += f", at {marked:g} it is {at:.3g}"
+        words.append(text)
+    ax.plot(x, y, "o", color="black", markersize=5, label="data")
+    ax.axhline(0, color=GREY, linewidth=0.6)
+    ax.set(xlabel=x_label, ylabel=y_label, ylim=limits)
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    finish(f"{len(x)} points, {y_label} from {y.min():.3g} to {y.max():.3g}. Curves: {'; '.join(words)}.")
+
+
+def refits(grid, truth, fits, y_label="y"):
+    """Draw the curves that were fitted to many draws of the data, a panel for each kind of model, and their mean.
+
+    grid, truth: (m,); fits: a dictionary from the name of a model to (draws, m) predictions.
+    Raises ValueError if predictions are not (draws, m).
+    """
+    grid, truth = np.asarray(grid, dtype=float), np.asarray(truth, dtype=float)
+    _, axes = figure(6.8, 2.0, 1, len(fits), squeeze=False, sharey=True, dpi=DPI)
+    words = []
+    for ax, (name, curves) in zip(axes[0], fits.items(), strict=True):
+        curves = np.asarray(curves, dtype=float)
+        if curves.ndim != 2 or curves.shape[1:] != grid.shape:
+            raise ValueError(f"{name!r} has shape {curves.shape}; give one row of {len(grid)} values for each draw")
+        ax.plot(grid, curves[:DRAWN].T, color=COLOURS[4], linewidth=0.6)
+        ax.plot(grid, truth, color="black", linewidth=2, label="truth")
+        ax.plot(grid, curves.mean(axis=0), "--", color=COLOURS[5], linewidth=2, label="mean of the fits")
+        ax.set(title=name, xlabel="x")
+        away = np.sqrt(np.mean((curves.mean(axis=0) - truth) ** 2))
+        spread = np.sqrt(curves.var(axis=0).mean())
+        words.append(f"{name}: the mean lies {away:.2g} from the truth, single fits {spread:.2g} from their mean")
+    axes[0, 0].set_ylabel(y_label)
+    axes[0, 0].legend(fontsize=8)
+    shown = min(DRAWN, len(curves))
+    finish(f"Curves fitted to {len(curves)} draws ({shown} drawn), typical distances. {'; '.join(words)}.")
+
+
+def panels(of, y_label="mean squared error", *, names=("training", "test"), columns=2, y_scale="linear"):
+    """Draw two quantities, such as training and test error, over something that was varied, a panel for each.
+
+    of:    a dictionary from title to (x label, x, first values, second values), the last three of one length.
+    names: of the two quantities.
+    Raises ValueError if the lengths differ.
+    """
+    rows = -(-len(of) // columns)
+    _, axes = figure(3.1 * columns, 1.85 * rows, rows, columns, squeeze=False, dpi=DPI)
+    words = []
+    for ax in axes.flat[len(of) :]:
+        ax.axis("off")
+    for ax, (title, (x_label, x, *both)) in zip(axes.flat, of.items(), strict=False):
+        _same_shape(x, {f"{title}, {name}": values for name, values in zip(names, both, strict=True)}, "x")
+        said = []
+        for i, (name, values) in enumerate(zip(names, both, strict=True)):
+            ax.plot(x, values, f"{MARKERS[1 - i]}{LINES[1 - i]}", color=COLOURS[1 - i], markersize=4, label=name)
+            said.append(f"{name} {values[0]:.3g} to {values[-1]:.3g} (least {np.min(values):.3g})")
+        ax.set(title=title, xlabel=x_label, yscale=y_scale)
+        if y_scale == "linear":
+            ax.set_ylim(0, None)
+        words.append(f"{title}, from {x[0]:g} to {x[-1]:g}: {', '.join(said)}")
+    for ax in axes[:, 0]:
+        ax.set_ylabel(y_label)
+    axes[0, 0].legend(fontsize=9)
+    finish(f"{y_label[0].upper()}{y_label[1:]}. {'; '.join(words)}.")
+
+
+def penalties_and_loss(centre, curvature, l1_point, l2_point):
+    """Draw a loss of two weights with the diamond of an L1 penalty and the circle of an L2 penalty that it touches.
+
+    centre: (2,) the weights of least loss; curvature: (2, 2), the loss being (w - centre)ᵀ curvature (w - centre);
+    l1_point, l2_point: (2,) the weights of least loss within the diamond and within the circle.
+    """
+    centre, curvature = np.asarray(centre, dtype=float), np.asarray(curvature, dtype=float)
+    if centre.shape != (2,) or curvature.shape != (2, 2):
+        raise ValueError(f"centre has shape {centre.shape} and curvature {curvature.shape}; give (2,) and (2, 2)")
+    side = 1.5 * np.abs(centre).max()
+    first, second = np.meshgrid(np.linspace(-side, side, 121), np.linspace(-side, side, 121))
+    apart = np.stack([first, second], axis=-1) - centre
+    loss = np.einsum("...i,ij,...j", apart, curvature, apart)
+    _, axes = figure(6.0, 3.0, 1, 2, dpi=DPI)
+    for ax, name, point in zip(axes, ("L1", "L2"), (l1_point, l2_point), strict=True):
+        point = np.asarray(point, dtype=float)
+        size = np.abs(point).sum() if name == "L1" else np.sqrt((point**2).sum())
+        angle = np.linspace(0, 2 * np.pi, 5 if name == "L1" else 200)
+        at = float((point - centre) @ curvature @ (point - centre))
+        ax.contour(first, second, loss, levels=sorted({at * f for f in (0.1, 0.4, 1, 2, 3.5)}), colors=GREY)
+        ax.fill(size * np.cos(angle), size * np.sin(angle), color=COLOURS[4], alpha=0.45)
+        ax.plot(*centre, "k+", markersize=10)
+        ax.annotate(
+            "least loss", centre, xytext=(-4, 34), textcoords="offset points", fontsize=9, backgroundcolor="white"
+        )
+        ax.plot(*point, "o", color=COLOURS[5], markersize=8)
+        ax.axhline(0, color="black", linewidth=0.5)
+        ax.axvline(0, color="black", linewidth=0.5)
+        ax.set(title=f"{name}: {'diamond' if name == 'L1' else 'circle'}", xlabel="w₀", ylabel="w₁", aspect="equal")
+    inside = [f"({one[0]:.2f}, {one[1]:.2f})" for one in (l1_point, l2_point)]
+    finish(
+        f"Contours of a loss that is least at ({centre[0]:g}, {centre[1]:g}). The contour that touches the diamond "
+        f"meets it at {inside[0]}, the one that touches the circle at {inside[1]}."
+    )
+
+
+def weight_paths(paths, *, highlight=(), x_label="λ"):
+    """Draw each weight over the strength of the penalty, a panel for each method.
+
+    paths: a dictionary from method to (strengths (k,), weights (k, p)), the strengths positive. highlight: indices of
+    features whose lines are coloured and thick; the others are grey. Without any, all are coloured.
+    Raises ValueError if there is not a row of weights for each strength.
+    """
+    _, axes = figure(6.6, 2.3, 1, len(paths), squeeze=False, sharey=True, dpi=DPI)
+    words = []
+    for ax, (name, (strengths, path)) in zip(axes[0], paths.items(), strict=True):
+        strengths, path = np.asarray(strengths, dtype=float), np.asarray(path, dtype=float)
+        if path.ndim != 2 or strengths.shape != path.shape[:1]:
+            raise ValueError(
+                f"{name!r} has weights of shape {path.shape} and strengths {strengths.shape}; give a row each"
+            )
+        for j, weights in enumerate(path.T):
+            chosen = not len(highlight) or j in highlight
+            place = list(highlight).index(j) if len(highlight) and chosen else j
+            look = {"color": COLOURS[place % 8], "linestyle": LINES[place % 4], "linewidth": 1.6}
+            ax.plot(strengths, weights, **(look if chosen else {"color": GREY, "linewidth": 0.6}))
+        ax.axhline(0, color="black", linewidth=0.6)
+        ax.set(title=name, xlabel=x_label, xscale="log")
+        kept = [int((path[i] != 0).sum()) for i in (strengths.argmin(), strengths.argmax())]
+        words.append(
+            f"{name}: of {path.shape[1]} weights {kept[0]} are not zero at {strengths.min():.2g}, {kept[1]} at "
+            f"{strengths.max():.2g}"
+        )
+    axes[0, 0].set_ylabel("weight")
+    finish(f"Weights over {x_label}. {'; '.join(words)}.")
+
+
+def weights_at(weights, names, *, limit=None, title=""):
+    """Draw weights as bars, one for each named feature, beside several methods; an exact zero is a hollow circle.
+
+    weights: a dictionary from method to (p,) numbers; names: p texts; limit: the bars' axis goes from -limit to limit.
+    Raises ValueError if a method has not one weight for each name.
+    """
+    _, axes = figure(7.2, 0.7 + 0.165 * len(names), 1, len(weights), squeeze=False, sharey=True, dpi=DPI)
+    words = []
+    for i, (ax, (method, values)) in enumerate(zip(axes[0], weights.items(), strict=True)):
+        values = np.asarray(values, dtype=float)
+        if values.shape != (len(names),):
+            raise ValueError(f"{method!r} has shape {values.shape}; give one weight for each of {len(names)} names")
+        places = np.arange(len(names))
+        ax.barh(places, values, color=COLOURS[i % 8])
+        zeros = values == 0
+        ax.plot(np.zeros(zeros.sum()), places[zeros], "o", markerfacecolor="white", color="black", markersize=4)
+        ax.axvline(0, color="black", linewidth=0.6)
+        ax.set(title=method, xlabel="weight", yticks=places, yticklabels=names)
+        ax.tick_params(axis="y", labelsize=8)
+        if limit is not None:
+            ax.set_xlim(-limit, limit)
+        largest = int(np.abs(values).argmax())
+        words.append(
+            f"{method}: {zeros.sum()} of {len(names)} are zero, largest {names[largest]} {values[largest]:.3g}"
+        )
+    axes[0, 0].invert_yaxis()
+    finish(f"{title + '. ' if title else ''}Weights, {'; '.join(words)}.")
+
+
+def _same_shape(x, named, what):
+    for name, values in named.items():
+        if np.shape(values) != np.shape(x):
+            raise ValueError(f"{name!r} has shape {np.shape(values)} and the {what} {np.shape(x)}; give them one shape")

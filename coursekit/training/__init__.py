@@ -1,0 +1,1 @@
+"""How networks are trained: optimizers (notebook 03) and regularization (05)."""

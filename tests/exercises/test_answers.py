@@ -1,0 +1,106 @@
+"""How checkers read what is handed in."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from coursekit.exercises import NOT_ATTEMPTED
+from coursekit.exercises.answers import close, compare_letters, missing, numbers, parts_of
+
+
+@pytest.mark.parametrize(
+    "values, shape",
+    [
+        (3, ()),
+        (np.float32(0.5), ()),
+        (Fraction(1, 4), ()),
+        (10**30, ()),
+        ([1, 2.5], (2,)),
+        ([Fraction(1, 2), 1], (2,)),
+        (((1, 2), [3, 4]), (2, 2)),
+        ([np.zeros(3), [1, 2, 3]], (2, 3)),
+        (np.zeros((2, 0)), (2, 0)),
+        ([float("nan"), float("inf")], (2,)),
+    ],
+)
+def test_numbers_are_read_from_what_holds_numbers(values, shape):
+    got = numbers(values)
+    assert got.dtype == float and got.shape == shape
+
+
+@pytest.mark.parametrize(
+    "values",
+    ["1", None, ..., True, 1j, [1, None], [1, "2"], np.array(["1.5"]), np.full(3, None), [[1], [2, 3]], {1: 2}, len],
+)
+def test_what_holds_no_numbers_gives_none(values):
+    assert numbers(values) is None
+
+
+@pytest.mark.parametrize("library", ["tensorflow", "jax", "torch"])
+def test_tensors_of_every_library_are_read_alone_and_in_lists(library):
+    module = pytest.importorskip(library)
+    make = {"tensorflow": "Variable", "jax": "numpy.asarray", "torch": "tensor"}[library]
+    for name in make.split("."):
+        module = getattr(module, name)
+    more = {"requires_grad": True} if library == "torch" else {}
+    tensor = module([1.0, 2.0], **more)
+    assert np.array_equal(numbers(tensor), [1, 2]) and np.array_equal(numbers([tensor, [3, 4]]), [[1, 2], [3, 4]])
+    assert np.array_equal(numbers([tensor[0], tensor[1]]), [1, 2])
+    assert [float(part) for part in parts_of(tensor, 2, stacked=True)] == [1, 2]
+
+
+def test_parts_come_out_of_tuples_lists_and_rows():
+    assert parts_of((1, 2), 2) == parts_of([1, 2], 2) == parts_of(np.array([1, 2]), 2, stacked=True) == [1, 2]
+    assert [part.shape for part in parts_of(np.zeros((2, 5)), 2, stacked=True)] == [(5,), (5,)]
+    for other in (3, "ab", {1: 1, 2: 2}, (1, 2, 3), np.float64(3), np.zeros(3), None):
+        assert parts_of(other, 2) is parts_of(other, 2, stacked=True) is None
+    assert parts_of(np.zeros((2, 5)), 2) is None
+
+
+def test_close_forgives_single_precision_and_no_more():
+    right = np.array([1000.0, 1e-5, 0.0])
+    assert close(right + 1e-3, right) and close(right.astype("float32"), right)
+    assert not close(right * [1.001, 1, 1], right) and not close(right + np.array([0, 0, 0.1]), right)
+    assert not close(right * np.nan, right) and close(np.zeros(2), np.full(2, 1e-6))
+
+
+def test_gaps_are_missing():
+    assert missing(None) and missing(...) and not missing(0) and not missing(np.zeros(2))
+
+
+RIGHT, HINTS = {"(a)": "B", "(b)": "A", "(c)": "B"}, {"(a)": "first", "(b)": "second", "(c)": "third"}
+
+
+@pytest.mark.parametrize("answer", [["B", "A", "B"], ("b", " a", "B "), "BAB", "b, a, b", np.array(["B", "A", "B"])])
+def test_letters_are_read_from_lists_words_and_arrays(answer):
+    assert compare_letters(answer, RIGHT, HINTS) is None
+
+
+@pytest.mark.parametrize("answer", [None, ..., [..., ..., ...], (None, ..., None)])
+def test_no_letters_are_not_attempted(answer):
+    assert compare_letters(answer, RIGHT, HINTS) is NOT_ATTEMPTED
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        ("AAB", "(a): first"),
+        ("ABA", "(a): first"),  # of several that are wrong, the first
+        (["B", "B", ...], "(b): second"),
+        ("BAA", "(c): third"),
+        ("BAD", "(c): never"),  # right nowhere, with a hint of its own
+        ("BAC", "(c): third"),
+        ([..., "A", "B"], "(a) is still to do"),
+        (["B", None, "B"], "(b) is still to do; what stands before it is right"),
+        (["B", "A", "E"], "(c) should be one of the letters A to D, not 'E'"),
+        (["B", "AB", "B"], "(b) should be one of the letters A to D, not 'AB'"),
+        (["B", "", "B"], "(b) should be one of the letters A to D, not ''"),
+        ([1, "A", "B"], "(a) should be one of the letters A to D, not 1"),
+        ("BA", 'give three letters, such as ["A", "B", "C"]'),
+        ({"a": "B"}, "give three letters"),
+        (3, "give three letters"),
+    ],
+)
+def test_the_first_wrong_letter_gets_its_hint(answer, hint):
+    assert compare_letters(answer, RIGHT, HINTS, {"D": "never"}).startswith(hint)
