@@ -1,4 +1,4 @@
-"""What shows while something runs: quiet() silences compiled code, progress() is the one progress bar.
+"""What shows as text: quiet() silences compiled code, progress() is the one progress bar, table() the one table.
 
 COURSEKIT_PROGRESS=off shows no progress bars (for notebooks that nobody watches).
 """
@@ -51,3 +51,29 @@ def progress(steps, label="", *, unit="epoch"):
     how_many = {"total": steps} if isinstance(steps, int) else {"iterable": steps}
     off = os.environ.get("COURSEKIT_PROGRESS", "").lower() == "off"
     return Bar(**how_many, desc=label or None, unit=unit, file=sys.stdout, leave=False, disable=off, ncols=80)
+
+
+def table(heads, rows, *, left=1):
+    """Rows as text in columns, for print(): as wide as what stands in them, two spaces apart.
+
+    heads:  a title for each column, or None for a table without titles
+    rows:   lists of strings, one a column; the last columns may be missing
+    left:   how many columns, from the first on, stand to the left; the others, numbers mostly, stand to the right
+    """
+    import io
+
+    from rich import console, text
+    from rich.table import Table
+
+    rows = [list(row) for row in rows]
+    count = len(heads) if heads else max(map(len, rows), default=0)
+    drawn = Table(box=None, show_header=heads is not None, show_edge=False, pad_edge=False, padding=(0, 1))
+    for i in range(count):
+        head = text.Text(heads[i] if heads else "")
+        drawn.add_column(head, justify="left" if i < left else "right", no_wrap=True)
+    for row in rows:
+        drawn.add_row(*map(text.Text, row))
+    plain = {"color_system": None, "force_jupyter": False, "force_terminal": False}
+    page = console.Console(file=io.StringIO(), width=10_000, **plain)
+    page.print(drawn)
+    return "\n".join(line.rstrip() for line in page.file.getvalue().splitlines())

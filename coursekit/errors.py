@@ -9,6 +9,10 @@ class SetupError(CoursekitError):
     """The session cannot be set up as asked: an unknown profile, seed or backend, or a stranger's package."""
 
 
+class FileNotWritten(CoursekitError, OSError):
+    """A file can't be written, on a disk that is full or read-only for example; an old one is as it was."""
+
+
 class DataUnavailable(CoursekitError):
     """A data set can't be had here: it is neither bundled, nor found on this machine, nor can it be downloaded."""
 

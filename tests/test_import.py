@@ -9,7 +9,7 @@ from pathlib import Path
 import coursekit
 
 PACKAGE = Path(coursekit.__file__).parent
-HEAVY = ("numpy", "keras", "tensorflow", "jax", "torch", "matplotlib", "sklearn", "pandas", "pooch")
+HEAVY = ("numpy", "keras", "tensorflow", "jax", "torch", "matplotlib", "sklearn", "pandas", "pooch", "rich")
 
 
 def python(code):

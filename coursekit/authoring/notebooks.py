@@ -3,18 +3,15 @@
 Everything that authors and CI do with a notebook goes through these functions.
 """
 
-import contextlib
 import hashlib
 import json
-import os
 import re
-import tempfile
 from pathlib import Path
 
 import nbformat
 
 from coursekit.errors import CoursekitError
-from coursekit.paths import repository_root
+from coursekit.paths import repository_root, write_whole
 
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 FOLDERS = re.compile(r"[^\s\x1b]*/((?:site-packages|coursekit|lib/python3\.\d+)/)")  # of this machine, in a traceback
@@ -22,7 +19,7 @@ NAME = re.compile(r"\d\d_[a-z0-9_]+")
 
 
 class NotebookError(CoursekitError):
-    """A notebook can't be found, read or written."""
+    """A notebook can't be found or read."""
 
 
 def folder():
@@ -75,32 +72,9 @@ def read(path):
 
 
 def write(path, notebook):
-    """Write a notebook in its normal form, whole or not at all."""
+    """Write a notebook in its normal form, whole or not at all. Raises FileNotWritten."""
     normalise(notebook)
     write_whole(path, nbformat.writes(notebook))
-
-
-def write_whole(path, text):
-    """Write a text file through a second one that takes its place at once: an interruption leaves the old file."""
-    path = Path(path)
-    text = text if text.endswith("\n") else text + "\n"
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, path.stat().st_mode & 0o777 if path.exists() else 0o644)
-        os.replace(temporary, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        if isinstance(error, OSError):
-            raise NotebookError(f"{path} could not be written ({error.strerror}); it is as it was") from error
-        raise
 
 
 def tags(cell):

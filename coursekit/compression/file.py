@@ -12,18 +12,18 @@ checksum, then the names in the architecture, then builds the model without valu
 memory is taken. Born in notebook 19.
 """
 
-import contextlib
-import os
-import tempfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import indent
 
 import numpy as np
 
 from coursekit.compression import architecture, coder
-from coursekit.errors import CompressedFileError
+from coursekit.console import table
+from coursekit.errors import CompressedFileError, FileNotWritten
 from coursekit.keras_internals import without_memory
+from coursekit.paths import write_whole
 
 MAGIC, VERSION = b"ckw", 1
 _START = len(MAGIC) + 1 + 4  # where what the checksum covers goes on
@@ -59,14 +59,16 @@ class Summary:
         return f"{same}, {half} rounded to float16" if half else same
 
     def __str__(self):
-        lines = [f"{self.path}: {self.size:,} bytes; {self.promise}"]
-        lines += [f"  {part:<13}{size:>10,.1f}" for part, size in self.parts.items()]
-        wide = max([len(one["path"]) for one in self.tensors], default=0)
-        lines += [
-            f"    {one['path']:<{wide}} {one['bytes']:>10,.1f}  {one['kept']:<8} {_shape(one['shape'])}"
-            for one in self.tensors
-        ]
-        return "\n".join(lines)
+        parts = table(None, [[part, f"{size:,.1f}"] for part, size in self.parts.items()])
+        tensors = table(
+            None,
+            [
+                [tensor["path"], f"{tensor['bytes']:,.1f}", tensor["kept"], _shape(tensor["shape"])]
+                for tensor in self.tensors
+            ],
+        )
+        first = f"{self.path}: {self.size:,} bytes; {self.promise}"
+        return "\n".join([first, indent(parts, "  "), indent(tensors, "    ")]).rstrip("\n")
 
 
 def _shape(shape):
@@ -209,7 +211,10 @@ def save_compressed(model, path, *, codebook="float32", others="float32", names=
     ):
         if not np.array_equal(bits_of(array), bits_of(again)):
             raise CompressedFileError(f"{weight.path} did not come back as it was; please report this, with the model")
-    _write(content, Path(path))
+    try:
+        write_whole(path, content, make_folders=False)
+    except FileNotWritten as error:
+        raise CompressedFileError(str(error)) from error
     return _summary(model, str(path), arrays, content, described, stream, parts, codebook, others)
 
 
@@ -253,27 +258,6 @@ def _varint(value):
         found.append(value & 127 | 128)
         value >>= 7
     return bytes(found) + bytes([value])
-
-
-def _write(content, path):
-    """Write a file through a second one that takes its place at once: whole, or not at all."""
-    temporary = None
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, path.stat().st_mode & 0o777 if path.exists() else 0o644)
-        os.replace(temporary, path)
-    except BaseException as error:
-        if temporary:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-        if isinstance(error, OSError):
-            left = "the old one is as it was" if os.path.exists(path) else "nothing was left"
-            raise CompressedFileError(f"{path} could not be written ({error.strerror}); {left}") from error
-        raise
 
 
 def _summary(model, path, arrays, content, described, stream, parts, codebook, others):

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from coursekit.console import table
+
 
 # --- sizes ------------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
@@ -58,16 +60,14 @@ class SizeReport:
         return sums | {"sparsity": sums["zeros"] / n, "entropy": 8 * sums["bound"] / n}
 
     def __str__(self):
-        wide = max([len(row["path"]) for row in self.rows] + [len("all weights")])
-        heads = f"{'weights':>11} {'unique':>9} {'zeros':>7} {'bits each':>9} {'raw bytes':>12} {'bound':>12}"
-        lines = []
+        heads = ["", "weights", "unique", "zeros", "bits each", "raw bytes", "bound"]
+        shown = []
         for row in [*self.rows, self.total | {"path": "all weights"}]:
             unique = f"{row['unique']:,}" if "unique" in row else ""
-            lines.append(
-                f"{row['path']:<{wide}} {row['weights']:>11,} {unique:>9} {row['sparsity']:>7.1%} "
-                f"{row['entropy']:>9.3f} {row['raw']:>12,} {math.ceil(row['bound']):>12,}"
-            )
-        return "\n".join([" " * (wide + 1) + heads, *lines])
+            sizes = [f"{row['raw']:,}", f"{math.ceil(row['bound']):,}"]
+            shares = [f"{row['sparsity']:.1%}", f"{row['entropy']:.3f}"]
+            shown.append([row["path"], f"{row['weights']:,}", unique, *shares, *sizes])
+        return table(heads, shown)
 
 
 def size_report(model):

@@ -9,7 +9,7 @@ from coursekit.compression.quantization import affine
 from coursekit.compression.sparsity import polynomial_sparsity
 from coursekit.exercises import NOT_ATTEMPTED, exercise
 from coursekit.exercises.answers import compare_letters, compare_numbers, missing, numbers, parts_of
-from coursekit.exercises.small_networks import check_smaller_network
+from coursekit.exercises.smaller_network import check_smaller_network
 
 
 # --- 18.1 -------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import numpy as np
 from coursekit.arrays import as_array
 from coursekit.exercises import NOT_ATTEMPTED, exercise
 from coursekit.exercises.answers import close, compare_letters, compare_numbers, missing, numbers, parts_of
-from coursekit.exercises.small_networks import check_smaller_network
+from coursekit.exercises.smaller_network import check_smaller_network
 
 NOTHING = "with {} your function returns nothing, and with others it does"
 

@@ -10,6 +10,7 @@ import statistics
 import time
 from datetime import UTC, datetime
 
+from coursekit.console import table
 from coursekit.experiments.common import reference_network
 from coursekit.paths import data_dir
 from coursekit.records import machine, reference_seconds, versions
@@ -131,18 +132,16 @@ def file_sizes():
 
 def as_text(record):
     """The record as tables."""
-    lines = [f"{record['date'][:10]}, {record['machine']}, {record['backend']}, {record['rounds']} rounds", ""]
-    lines.append(f"{'a step of':<12}{'library':<12}{'clusters':>9}{'ms':>9}{'ratio':>8}{'CPU ratio':>11}")
+    first = f"{record['date'][:10]}, {record['machine']}, {record['backend']}, {record['rounds']} rounds"
+    steps = []
     for row in record["steps"]:
-        lines.append(
-            f"{row['kind']:<12}{row['library']:<12}{row['clusters'] or 'none':>9}{row['ms']:>9.1f}"
-            f"{row['ratio']:>8.3f}{row['cpu_ratio']:>11.3f}"
-        )
+        ratios = [f"{row[name]:.3f}" for name in ("ratio", "cpu_ratio")]
+        steps.append([row["kind"], row["library"], str(row["clusters"] or "none"), f"{row['ms']:.1f}", *ratios])
+    text = f"{first}\n\n" + table(["a step of", "library", "clusters", "ms", "ratio", "CPU ratio"], steps, left=2)
     if record["files"]:
         names = list(record["files"][0])
-        lines += ["", "".join(f"{name:>16}" for name in names)]
-        lines += ["".join(f"{_short(row.get(name, '')):>16}" for name in names) for row in record["files"]]
-    return "\n".join(lines)
+        text += "\n\n" + table(names, [[_short(row.get(name, "")) for name in names] for row in record["files"]])
+    return text
 
 
 def _short(value):

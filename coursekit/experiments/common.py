@@ -5,6 +5,7 @@ optimization: introducing weight clustering". A network's weights are kept as th
 """
 
 import hashlib
+import io
 import json
 import time
 from dataclasses import asdict
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from coursekit.paths import data_dir
+from coursekit.paths import data_dir, write_whole
 from coursekit.records import machine, read_lines, reference_seconds, versions
 
 VALIDATION = 12_000  # the last fifth of the training images
@@ -133,10 +134,9 @@ def stage(file, make):
     begin, cpu = time.perf_counter(), time.process_time()
     arrays = make()
     taken = {"minutes": (time.perf_counter() - begin) / 60, "cpu_minutes": (time.process_time() - cpu) / 60}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_suffix(".part.npz")
-    np.savez(unfinished, **{f"array_{i}": array for i, array in enumerate(arrays)}, **taken)
-    unfinished.replace(file)
+    content = io.BytesIO()
+    np.savez(content, **{f"array_{i}": array for i, array in enumerate(arrays)}, **taken)
+    write_whole(file, content.getvalue())
     return arrays, taken
 
 

@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 
+from coursekit import console
 from coursekit.compression import litert, quantization, sparsity
 from coursekit.experiments import tfmot
 from coursekit.experiments.common import (
@@ -31,6 +32,7 @@ from coursekit.experiments.common import (
     rounded,
     stage,
 )
+from coursekit.paths import write_whole
 
 BITS = 8  # LiteRT's
 LAST = "tfmot P→C→Q"  # tfmot's own way, a LiteRT file only
@@ -239,7 +241,7 @@ def record(seed, data, work, files):
     forms[LAST] = judged(tfmot.lite_logits(quantized, x), y) | codes_in(quantized, made["dense"])
     forms[LAST] |= {"litert": len(quantized), "litert_zipped": tfmot.zipped(quantized)}
     if kept:
-        (files / kept[LAST]).write_bytes(zlib.compress(quantized, 9))
+        write_whole(files / kept[LAST], zlib.compress(quantized, 9))
     milliseconds = times(lite, x)
     for form, found in forms.items():
         found["litert_wrong"] = len(judged(tfmot.lite_logits(lite[form], x), y)["wrong"])
@@ -302,24 +304,21 @@ def table(results=None):
         return "no record yet: coursekit experiment pipeline"
     columns = {"zeros": "zeros", "memory": "memory", "zipped": "zipped", "file": "our file", "litert": "LiteRT"}
     columns |= {"litert_zipped": "zipped", "time_1": "time 1", "time_64": "time 64"}
-    rows = [f"{'':18}{f'accuracy, seeds: {len(lines)}':>17}" + "".join(f"{head:>10}" for head in columns.values())]
+    rows = []
     for form in lines[min(lines)]["forms"]:
         means = [_mean(lines, form, name) for name in columns]
         shown = ["-" if of is None else f"{of:.2f}" if of < 10 else f"{of:,.0f}" for of in means]
-        rows.append(f"{form:18}{over_seeds(_accuracies(lines, form)):>17}" + "".join(f"{one:>10}" for one in shown))
-    return "\n".join(rows)
+        rows.append([form, over_seeds(_accuracies(lines, form)), *shown])
+    return console.table(["", f"accuracy, seeds: {len(lines)}", *columns.values()], rows)
 
 
 def as_text(line):
     """A record as a table."""
-    n, heads = line["test_images"], ("zeros", "zipped", "ours", "LiteRT", "zipped", "time 1", "time 64")
-    minutes = sum(one["minutes"] for one in line["stages"].values())
-    lines = [f"pipeline seed {line['seed']}: {minutes:.1f} minutes"]
-    lines.append(f"  {'':18}{'accuracy':>9}" + "".join(f"{head:>10}" for head in heads))
-    for form, found in line["forms"].items():
-        shown = [f"{found['zeros']:.2f}"]
+    heads = ["", "accuracy", "zeros", "zipped", "ours", "LiteRT", "zipped", "time 1", "time 64"]
+    minutes, rows = sum(stage["minutes"] for stage in line["stages"].values()), []
+    for form, measured in line["forms"].items():
+        row = [form, f"{1 - len(measured['wrong']) / line['test_images']:.4f}", f"{measured['zeros']:.2f}"]
         for name in ("zipped", "file", "litert", "litert_zipped"):
-            shown.append(f"{found[name]:,}" if name in found else "-")
-        shown += [f"{found['time_1']:.2f}", f"{found['time_64']:.2f}"]
-        lines.append(f"  {form:18}{1 - len(found['wrong']) / n:>9.4f}" + "".join(f"{one:>10}" for one in shown))
-    return "\n".join(lines)
+            row.append(f"{measured[name]:,}" if name in measured else "-")
+        rows.append([*row, f"{measured['time_1']:.2f}", f"{measured['time_64']:.2f}"])
+    return f"pipeline seed {line['seed']}: {minutes:.1f} minutes\n" + console.table(heads, rows)

@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 
+from coursekit import console
 from coursekit.experiments import tfmot
 from coursekit.experiments.common import (
     add_missing,
@@ -129,20 +130,20 @@ def table(results=None):
     lines = newest("reference", results)
     if not lines:
         return "no record yet: coursekit experiment reference"
-    rows = [f"{'':34}{f'accuracy, seeds: {len(lines)}':>17}{'loss':>9}{'zipped':>11}{'times less':>12}"]
+    rows = []
     dense = np.mean([line["forms"]["dense"]["h5_zipped"] for line in lines.values()])
     for form in lines[min(lines)]["forms"]:
-        found = [line["forms"][form] for line in lines.values()]
-        reads = [1 - len(one["wrong"]) / line["test_images"] for one, line in zip(found, lines.values(), strict=True)]
-        row = f"{form:34}{over_seeds(reads):>17}{np.mean([one['loss'] for one in found]):9.5f}"
-        if "h5_zipped" in found[0]:
-            size = np.mean([one["h5_zipped"] for one in found])
-            row += f"{size:11,.0f}{dense / size:12.2f}"
+        seeds = [line["forms"][form] for line in lines.values()]
+        reads = [1 - len(seed["wrong"]) / line["test_images"] for seed, line in zip(seeds, lines.values(), strict=True)]
+        row = [form, over_seeds(reads), f"{np.mean([seed['loss'] for seed in seeds]):.5f}"]
+        if "h5_zipped" in seeds[0]:
+            size = np.mean([seed["h5_zipped"] for seed in seeds])
+            row += [f"{size:,.0f}", f"{dense / size:.2f}"]
         rows.append(row)
     (before, after), accuracies, losses = PUBLISHED["h5_zipped"], PUBLISHED["accuracy"], PUBLISHED["loss"]
-    rows.append(f"{'reported, before':34}{accuracies[0]:>17.4f}{losses[0]:9.5f}{before:11,}")
-    rows.append(f"{'reported, after':34}{accuracies[1]:>17.4f}{losses[1]:9.5f}{after:11,}{before / after:12.2f}")
-    return "\n".join(rows)
+    rows.append(["reported, before", f"{accuracies[0]:.4f}", f"{losses[0]:.5f}", f"{before:,}"])
+    rows.append(["reported, after", f"{accuracies[1]:.4f}", f"{losses[1]:.5f}", f"{after:,}", f"{before / after:.2f}"])
+    return console.table(["", f"accuracy, seeds: {len(lines)}", "loss", "zipped", "times less"], rows)
 
 
 def as_text(line):

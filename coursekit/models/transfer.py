@@ -3,10 +3,12 @@
 The weights lie in the course's `data/` and were made by `python -m coursekit.experiments.backbone`.
 """
 
+import io
+
 import numpy as np
 
 from coursekit.errors import DataUnavailable
-from coursekit.paths import data_dir
+from coursekit.paths import data_dir, write_whole
 
 BLOCKS = ((16, 5, 2), (32, 3, 2), (48, 3, 2), (64, 3, 1))  # (kernels, kernel size, stride) of each convolution
 SOURCES = ("glyphs", "photographs")  # what there are weights of
@@ -59,7 +61,9 @@ def weights_file(source):
 def save_weights(source, weights):
     """Keep a list of arrays, in their order, with half their digits (float16)."""
     halves = {f"w{i:02d}": np.asarray(one).astype("float16") for i, one in enumerate(weights)}
-    np.savez_compressed(weights_file(source), **halves)
+    content = io.BytesIO()
+    np.savez_compressed(content, **halves)
+    write_whole(weights_file(source), content.getvalue())
 
 
 def load_weights(source):

@@ -1,6 +1,4 @@
-"""Notebook files: found, read, normalised, and written whole or not at all."""
-
-import os
+"""Notebook files: found, read and normalised."""
 
 import nbformat
 import pytest
@@ -37,28 +35,6 @@ def test_a_broken_notebook_is_said_to_be_broken(tmp_path, text):
     path.write_text(text)
     with pytest.raises(NotebookError, match="01_broken"):
         notebooks.read(path)
-
-
-def test_writing_is_whole_or_not_at_all(tmp_path, monkeypatch):
-    path = tmp_path / "file.txt"
-    notebooks.write_whole(path, "old")
-
-    def full_disk(*_):
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "fsync", full_disk)
-        with pytest.raises(NotebookError, match=r"No space left on device\); it is as it was"):
-            notebooks.write_whole(path, "new")
-
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "replace", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            notebooks.write_whole(path, "new")
-    assert path.read_text() == "old\n" and os.listdir(tmp_path) == ["file.txt"]
 
 
 def test_the_normal_form_keeps_what_shows_and_nothing_else():

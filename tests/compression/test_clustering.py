@@ -7,13 +7,15 @@ import sys
 from pathlib import Path
 
 import keras
+import networks
 import numpy as np
 import pytest
-import small_networks
+import round_trips
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers, ops
-from small_networks import EVERYWHERE, NETWORKS, array, compiled, outputs
+from networks import array, dense
+from round_trips import EVERYWHERE, NETWORKS, compiled, outputs
 
 from coursekit import compression as cc
 from coursekit.compression.assignment import clustered, nearest
@@ -21,11 +23,8 @@ from coursekit.compression.clustering import ClusterWeights
 from coursekit.compression.wrapper import wrappers_in
 from coursekit.errors import CompressionError, CoursekitError
 
+ROOT = Path(cc.__file__).parents[2]
 floats = st.floats(-1e3, 1e3, width=32)
-
-
-def dense(*widths, inputs=4):
-    return keras.Sequential([keras.Input((inputs,)), *[layers.Dense(width) for width in widths]])
 
 
 def test_values_are_the_nearest_and_every_gradient_arrives():
@@ -91,27 +90,27 @@ def test_a_stripped_layer_has_at_most_k_values_and_its_zeros(k, init, sparse, se
 
 @pytest.mark.parametrize("make", NETWORKS, ids=lambda make: make.__name__)
 def test_a_network_is_pruned_clustered_saved_loaded_trained_and_stripped(make, tmp_path):
-    small_networks.check(make, tmp_path)
+    round_trips.check(make, tmp_path)
 
 
 def test_compiled_functions_see_every_change(tmp_path):
-    small_networks.check_compiled_functions(tmp_path)
+    round_trips.check_compiled_functions(tmp_path)
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_the_same_on_another_backend(backend):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed: pip install -e .[torch] brings PyTorch")
-    root = Path(cc.__file__).parents[2]
-    env = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": str(root), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, small_networks.__file__]
+    path = os.pathsep.join(map(str, (ROOT, ROOT / "tests")))
+    env = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, round_trips.__file__]
     done = subprocess.run(command, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     assert len(done.stdout.split("\n")) == len(EVERYWHERE) + 2
 
 
 def test_a_fresh_process_loads_a_clustered_model_without_further_ado(tmp_path):
-    model, x, _ = compiled(small_networks.shared)
+    model, x, _ = compiled(networks.shared)
     clustered = cc.cluster_weights(model, 4)
     clustered.save(tmp_path / "half_way.keras")
     np.savez(tmp_path / "x.npz", *x, expected=outputs(clustered, x))
@@ -120,7 +119,7 @@ def test_a_fresh_process_loads_a_clustered_model_without_further_ado(tmp_path):
         "m = keras.models.load_model('half_way.keras');"
         "print(np.array_equal(m([d['arr_0'], d['arr_1']], training=False), d['expected']), type(m.layers[2]).__name__)"
     )
-    env = os.environ | {"PYTHONPATH": str(Path(cc.__file__).parents[2]), "KERAS_BACKEND": "tensorflow"}
+    env = os.environ | {"PYTHONPATH": str(ROOT), "KERAS_BACKEND": "tensorflow"}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.stdout.split() == ["True", "ClusterWeights"], done.stderr[-2000:]
     with cc.cluster_scope():
@@ -153,7 +152,7 @@ def test_a_gradient_taken_without_training_arrives_too():
 )
 def test_layers_are_chosen_by_rule(rule, chosen):
     keras.utils.clear_session()
-    clustered_model = cc.cluster_weights(small_networks.transformer(), 3, "LINEAR", layers=rule)
+    clustered_model = cc.cluster_weights(networks.transformer(), 3, "LINEAR", layers=rule)
     assert sorted(wrapper.name for wrapper in wrappers_in(clustered_model, ClusterWeights)) == chosen
     attention = clustered_model.get_layer("attention")
     if isinstance(attention, ClusterWeights):
@@ -161,12 +160,12 @@ def test_layers_are_chosen_by_rule(rule, chosen):
 
 
 def test_a_rule_can_name_a_model_inside_the_model():
-    clustered_model = cc.cluster_weights(small_networks.nested(), 3, layers="inner")
+    clustered_model = cc.cluster_weights(networks.nested(), 3, layers="inner")
     assert [wrapper.name for wrapper in wrappers_in(clustered_model, ClusterWeights)] == ["inside"]
 
 
 def test_each_channel_of_a_convolution_gets_values_of_its_own():
-    model = small_networks.convolutional()
+    model = networks.convolutional()
     stripped = cc.strip_clustering(cc.cluster_weights(model, 3, "OPTIMAL", cluster_per_channel=True))
     kernel = stripped.layers[0].get_weights()[0]  # (3, 3, 1, 4)
     assert max(np.unique(kernel[..., channel]).size for channel in range(4)) <= 3 < np.unique(kernel).size
@@ -174,7 +173,7 @@ def test_each_channel_of_a_convolution_gets_values_of_its_own():
 
 
 def test_names_settings_and_counts_are_kept_and_the_optimizer_is_a_new_one():
-    model, x, y = compiled(small_networks.shared)
+    model, x, y = compiled(networks.shared)
     model.fit(x, y, verbose=0)
     clustered_model = cc.cluster_weights(model, 4)
     assert [layer.name for layer in clustered_model.layers[2:]] == [layer.name for layer in model.layers[2:]]

@@ -1,6 +1,6 @@
 """Files of models: they come back bit for bit, on every backend and in a new process; whatever else is refused.
 
-    KERAS_BACKEND=jax python tests/compression/test_file.py FOLDER
+    KERAS_BACKEND=jax PYTHONPATH=.:tests python tests/compression/test_file.py FOLDER
 
 reads the files that a test has written into the folder, compares, and writes them anew.
 """
@@ -24,6 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from keras import layers
+from networks import array, inputs_for, lazy, nested, recurrent, reference, residual, shared, tiny, two_outputs
 
 from coursekit.compression import architecture, file, load_compressed, save_compressed
 from coursekit.errors import CompressedFileError
@@ -33,104 +34,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 # --- networks ---------------------------------------------------------------------------------------------------------
-def reference():
-    """The reference network of notebook 19."""
-    return keras.Sequential(
-        [
-            keras.Input((28, 28, 1)),
-            layers.Conv2D(32, 3, activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Dropout(0.25),
-            layers.Conv2D(64, 3, activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Dropout(0.25),
-            layers.Flatten(),
-            layers.Dense(256, activation="relu"),
-            layers.Dense(10, activation="softmax"),
-        ]
-    )
-
-
-def small():
-    """A network whose file is about a hundred bytes."""
-    return keras.Sequential([keras.Input((4,)), layers.Dense(3, activation="relu"), layers.Dense(2)])
-
-
-def residual():
-    """Batch normalization, a sum in the middle, arithmetic between layers, a regularizer, names of its own."""
-    inputs = keras.Input((8, 8, 3), name="picture")
-    x = layers.Conv2D(4, 3, padding="same", use_bias=False, kernel_initializer="he_normal")(inputs)
-    x = layers.BatchNormalization(momentum=0.9)(x)
-    y = layers.Conv2D(4, 3, padding="same", kernel_regularizer="l2", name="mine")(layers.ReLU()(x))
-    x = layers.Add()([x, y])
-    x = keras.ops.relu(x * 2 + y)[:, 1:]
-    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
-
-
-def transformer():
-    """Embeddings with a mask, attention, layer normalization, two outputs by name."""
-    inputs = keras.Input((6,), dtype="int32")
-    x = layers.Embedding(11, 8, mask_zero=True)(inputs)
-    x = layers.LayerNormalization(epsilon=1e-6)(x + layers.MultiHeadAttention(2, 4)(x, x, use_causal_mask=True))
-    x = layers.LayerNormalization()(x + layers.Dense(8)(layers.Dense(16, activation="gelu")(x)))
-    pooled = layers.GlobalAveragePooling1D()(x)
-    return keras.Model(inputs, {"classes": layers.Dense(3)(pooled), "pooled": pooled})
-
-
-def recurrent():
-    """Cells in layers in layers."""
-    inputs = keras.Input((5, 3))
-    x = layers.Bidirectional(layers.GRU(4, return_sequences=True))(inputs)
-    return keras.Model(inputs, layers.Dense(3)(layers.LSTM(4)(x)))
-
-
-def shared():
-    """One layer on two inputs, and once more on what it gave."""
-    one, two = keras.Input((6,)), keras.Input((6,))
-    dense = layers.Dense(6, activation="tanh")
-    return keras.Model([one, two], layers.Dense(3)(layers.Concatenate()([dense(dense(one)), dense(two)])))
-
-
-def nested():
-    """A functional model that is used twice, in a Sequential one."""
-    inputs = keras.Input((6,))
-    half = keras.Model(inputs, layers.Dense(6, activation="relu")(inputs), name="half")
-    whole = keras.Model(inputs, half(half(inputs)))
-    return keras.Sequential([keras.Input((6,)), whole, layers.Dense(3)])
-
-
-def lazy():
-    """A Sequential without an Input, and a layer whose weights are also its statistics."""
-    model = keras.Sequential([layers.Normalization(mean=0.5, variance=2.0), layers.Dense(3), layers.PReLU()])
-    model.build((None, 4))
-    return model
-
-
-ELSEWHERE = (residual, transformer, shared, nested)  # read in other processes, whose start takes most of the time
-NETWORKS = (small, residual, transformer, recurrent, shared, nested, lazy)
-
-
-def data(model, rows=8):
-    """Random inputs for a model."""
-    rng = np.random.default_rng(0)
-    if not model.inputs:
-        return rng.normal(size=(rows, 4)).astype("float32")
-    drawn = [
-        rng.integers(0, 11, (rows, *one.shape[1:]))
-        if one.dtype == "int32"
-        else rng.normal(size=(rows, *one.shape[1:])).astype("float32")
-        for one in model.inputs
-    ]
-    return drawn[0] if len(drawn) == 1 else drawn
+ELSEWHERE = (residual, two_outputs, shared, nested)  # read in other processes, whose start takes most of the time
+NETWORKS = (tiny, residual, two_outputs, recurrent, shared, nested, lazy)
 
 
 def outputs(model):
     """What a model gives for these inputs, as a list of arrays."""
-    return [np.asarray(one) for one in keras.tree.flatten(model.predict(data(model), verbose=0))]
+    return [np.asarray(one) for one in keras.tree.flatten(model.predict(inputs_for(model), verbose=0))]
 
 
 def weights(model):
-    return [np.asarray(keras.ops.convert_to_numpy(one)) for one in model.weights]
+    return [array(one) for one in model.weights]
 
 
 def same_bits(some, others):
@@ -180,10 +94,10 @@ def written(tmp_path_factory):
 @pytest.fixture(scope="module")
 def read_elsewhere(written):
     """{backend: what a new process says that reads the files}, all at work at the same time."""
-    found = {}
+    found, path = {}, os.pathsep.join(map(str, (ROOT, ROOT / "tests")))
     for backend in BACKENDS:
         if importlib.util.find_spec(backend):
-            env = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"}
+            env = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "-1"}
             command = [sys.executable, __file__, str(written)]
             found[backend] = subprocess.Popen(
                 command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -278,7 +192,7 @@ def test_half_precision_is_kept_where_it_is_asked_for(tmp_path):
 
 
 def test_a_summary_accounts_for_every_byte(tmp_path):
-    summary = save_compressed(made(transformer), tmp_path / "model")
+    summary = save_compressed(made(two_outputs), tmp_path / "model")
     assert abs(sum(summary.parts.values()) - summary.size) < 1e-6
     tensors = sum(one["bytes"] for one in summary.tensors)
     coded = sum(size for part, size in summary.parts.items() if part not in ("header", "architecture", "end"))
@@ -297,8 +211,8 @@ def test_the_reference_network_is_described_in_a_hundred_bytes():
 
 
 def test_names_can_be_left_out(tmp_path):
-    transformer(), residual()  # so that Keras has counted up
-    for make in (transformer, residual):
+    two_outputs(), residual()  # so that Keras has counted up
+    for make in (two_outputs, residual):
         model = made(make)
         kept, without = (save_compressed(model, tmp_path / "model", names=names) for names in (True, False))
         again = load_compressed(tmp_path / "model")
@@ -333,7 +247,7 @@ def test_saving_changes_no_random_number_and_no_name(tmp_path):
 
 
 def test_a_compiled_model_is_saved_without_its_optimizer(tmp_path):
-    model = made(small)
+    model = made(tiny)
     plain = save_compressed(model, tmp_path / "model").size
     model.compile("adam", "mse", metrics=["mae"])
     model.fit(np.zeros((4, 4)), np.zeros((4, 2)), verbose=0)
@@ -343,18 +257,18 @@ def test_a_compiled_model_is_saved_without_its_optimizer(tmp_path):
 
 def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "model"
-    save_compressed(made(small), path)
+    save_compressed(made(tiny), path)
     before = path.read_bytes()
 
     def full(handle):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(file.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(CompressedFileError, match=r"No space left on device\); the old one is as it was"):
-        save_compressed(made(small, seed=1), path)
+        save_compressed(made(tiny, seed=1), path)
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["model"]
     with pytest.raises(CompressedFileError, match="nothing was left"):
-        save_compressed(made(small), tmp_path / "other")
+        save_compressed(made(tiny), tmp_path / "other")
     assert os.listdir(tmp_path) == ["model"]
 
 
@@ -363,14 +277,14 @@ def test_a_path_that_cannot_be_written_is_refused_in_a_sentence(tmp_path, where)
     (tmp_path / "taken").write_text("a file")
     (tmp_path / "folder").mkdir()
     with pytest.raises(CompressedFileError, match="could not be written"):
-        save_compressed(made(small), tmp_path / where)
+        save_compressed(made(tiny), tmp_path / where)
     assert sorted(os.listdir(tmp_path)) == ["folder", "taken"]
 
 
 # --- what is not saved ------------------------------------------------------------------------------------------------
 def test_models_that_cannot_be_saved_are_refused_in_a_sentence(tmp_path):
     def broken(value):
-        model = made(small)
+        model = made(tiny)
         model.weights[0].assign(np.full((4, 3), value, "float32"))
         return model
 
@@ -430,7 +344,7 @@ def test_classes_of_ones_own_come_back_only_where_they_are_handed_over(tmp_path)
 @pytest.fixture(scope="module")
 def content(tmp_path_factory):
     path = tmp_path_factory.mktemp("one") / "model"
-    save_compressed(made(small), path)
+    save_compressed(made(tiny), path)
     return path.read_bytes()
 
 

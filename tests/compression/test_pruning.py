@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
-from small_networks import array, outputs
+from networks import array, dense
+from round_trips import outputs
 
 from coursekit import compression as cc
 from coursekit.compression.pruning import _largest
@@ -18,7 +19,7 @@ from coursekit.errors import CompressionError
 def network():
     """Two dense layers, the weights of the second ten times as large."""
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((10,)), layers.Dense(20), layers.Dense(5)])
+    model = dense(20, 5, inputs=10)
     kernel, bias = model.layers[1].get_weights()
     model.layers[1].set_weights([kernel * 10, bias])
     model.compile("sgd", "mse")

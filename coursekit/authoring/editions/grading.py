@@ -15,6 +15,7 @@ import nbformat
 from coursekit import exercises
 from coursekit.authoring import notebooks
 from coursekit.authoring.pages import links
+from coursekit.paths import write_whole
 
 SCHEMA = 3  # of nbgrader's metadata
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
@@ -100,9 +101,9 @@ def write_edition(edition, course):
     if not pages:
         raise notebooks.NotebookError("no notebook has an exercise, so there is nothing to grade")
     for name, page in pages.items():
-        notebooks.write_whole(edition / "source" / name / f"{name}.ipynb", nbformat.writes(page))
-    notebooks.write_whole(edition / "nbgrader_config.py", CONFIG)
-    notebooks.write_whole(edition / "README.md", README)
+        write_whole(edition / "source" / name / f"{name}.ipynb", nbformat.writes(page))
+    write_whole(edition / "nbgrader_config.py", CONFIG)
+    write_whole(edition / "README.md", README)
     return {edition / "source" / name / f"{name}.ipynb": _strict(page) for name, page in pages.items()}, "with"
 
 

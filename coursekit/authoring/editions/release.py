@@ -15,6 +15,7 @@ from coursekit.authoring.editions import grading
 from coursekit.authoring.execution.execute import execute
 from coursekit.authoring.pages import links
 from coursekit.errors import CoursekitError
+from coursekit.paths import write_whole
 
 # What students need: all but tests, CI, and what only authors and instructors read.
 PARTS = (
@@ -86,7 +87,7 @@ def write_student_edition(edition, course):
     _copy_parts(edition)
     readme = edition / "README.md"
     if readme.is_file():
-        readme.write_text(student_readme(readme.read_text(encoding="utf-8")), encoding="utf-8")
+        write_whole(readme, student_readme(readme.read_text(encoding="utf-8")))
     pages = {edition / "notebooks" / f"{name}.ipynb": student_notebook(page) for name, page in course.items()}
     for path, notebook in pages.items():
         notebooks.write(path, notebook)
@@ -113,7 +114,7 @@ def _mend_links(edition, pages):
     """Take away links to what the edition does not have, such as a test or a notebook still to come."""
     for path in edition.rglob("*.md"):
         text = path.read_text(encoding="utf-8")
-        path.write_text(links.kept_where_there(text, path.parent), encoding="utf-8")
+        write_whole(path, links.kept_where_there(text, path.parent))
     for path, notebook in pages.items():
         for cell in notebook.cells:
             if cell.cell_type == "markdown":

@@ -17,6 +17,7 @@ from coursekit.authoring.pages.bibliography import bibliography
 from coursekit.authoring.pages.results import results_page
 from coursekit.authoring.pages.syllabus import syllabus
 from coursekit.errors import CoursekitError
+from coursekit.paths import write_whole
 from coursekit.records import read_lines, results_file
 
 SETUP = """\
@@ -83,7 +84,7 @@ def index(check=False, repository=None, branch=None):
     stale = [path for path, text in fresh.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     if not check:
         for path in stale:
-            notebooks.write_whole(path, fresh[path])
+            write_whole(path, fresh[path])
         _draw_map(root, redraw=root / "data" / "course.json" in stale)
     return [path.relative_to(root).as_posix() for path in stale]
 

@@ -15,6 +15,7 @@ import nbformat
 from coursekit.authoring import notebooks, project
 from coursekit.authoring.pages import links, shown
 from coursekit.errors import CoursekitError
+from coursekit.paths import write_whole
 
 LOOK_UP = ("glossary", "notation", "bibliography", "claims", "figures", "results")  # of docs/, in this order
 ALSO = ("data/README", "CONTRIBUTING")  # outside docs/
@@ -35,7 +36,7 @@ def write_source(folder):
     for page, text in pages.items():
         text = _start_page(text, course, pages) if page == "README.md" else text
         name = "index.md" if page == "README.md" else page
-        notebooks.write_whole(folder / name, _for_the_web(text, page, known, folder))
+        write_whole(folder / name, _for_the_web(text, page, known, folder))
     (folder / "figures").mkdir()
     for name, notebook in course.items():
         for number, figure in enumerate(shown.figures(notebook), 1):

@@ -1,6 +1,6 @@
-"""Small networks of every kind, and what must hold for each of them on every backend.
+"""What must hold for networks of every kind on every backend, when they are pruned, clustered, saved and loaded.
 
-KERAS_BACKEND=jax python tests/compression/small_networks.py --all
+KERAS_BACKEND=jax PYTHONPATH=.:tests python tests/compression/round_trips.py --all
 """
 
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from keras import layers, ops
+from networks import array, convolutional, inputs_for, nested, recurrent, residual, shared, subclassed, transformer
 
 from coursekit import compression as cc
 from coursekit.compression.clustering import ClusterWeights
@@ -17,112 +17,8 @@ from coursekit.compression.pruning import PruneLowMagnitude
 from coursekit.compression.wrapper import wrappers_in
 
 K = 5
-
-
-def convolutional():
-    """The kind of the reference network: convolutions, pooling, dropout, dense layers."""
-    return keras.Sequential(
-        [
-            keras.Input((10, 10, 1)),
-            layers.Conv2D(4, 3, activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Dropout(0.25),
-            layers.Conv2D(6, 3, activation="relu"),
-            layers.Flatten(),
-            layers.Dense(8, activation="relu"),
-            layers.Dense(3),
-        ]
-    )
-
-
-def residual():
-    """A block that adds its input, with batch normalisation."""
-    inputs = keras.Input((8, 8, 2))
-    x = layers.Conv2D(4, 3, padding="same", use_bias=False)(inputs)
-    x = layers.BatchNormalization()(x)
-    y = layers.Activation("relu")(x)
-    y = layers.SeparableConv2D(4, 3, padding="same")(y)
-    y = layers.BatchNormalization()(y)
-    x = layers.Add()([x, y])
-    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
-
-
-def transformer():
-    """Embeddings with a mask, attention, layer normalisation."""
-    inputs = keras.Input((6,), dtype="int32")
-    x = layers.Embedding(11, 8, mask_zero=True)(inputs)
-    x = layers.LayerNormalization()(x + layers.MultiHeadAttention(2, 4, name="attention")(x, x))
-    x = layers.LayerNormalization()(x + layers.Dense(8)(layers.Dense(16, activation="gelu")(x)))
-    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
-
-
-def recurrent():
-    """Cells inside layers inside layers."""
-    inputs = keras.Input((5, 3))
-    x = layers.Bidirectional(layers.GRU(4, return_sequences=True))(inputs)
-    return keras.Model(inputs, layers.Dense(3)(layers.LSTM(4)(x)))
-
-
-def shared():
-    """One dense layer, used on two inputs."""
-    one, two = keras.Input((6,)), keras.Input((6,))
-    dense = layers.Dense(7, activation="tanh", name="shared")
-    return keras.Model([one, two], layers.Dense(3)(layers.Concatenate()([dense(one), dense(two)])))
-
-
-def nested():
-    """A functional model inside a Sequential one."""
-    inputs = keras.Input((6,))
-    inner = keras.Model(inputs, layers.Dense(6, activation="relu", name="inside")(inputs), name="inner")
-    return keras.Sequential([keras.Input((6,)), inner, layers.Dense(3)])
-
-
-@keras.saving.register_keras_serializable(package="tests")
-class OwnModel(keras.Model):
-    """A model of a class of its own, with layers in attributes and in a list."""
-
-    def __init__(self, width=8, **kwargs):
-        super().__init__(**kwargs)
-        self.width = width
-        self.first = layers.Dense(width, activation="relu")
-        self.more = [layers.Dense(width, activation="relu"), layers.Dropout(0.25)]
-        self.last = layers.Dense(3)
-
-    def call(self, x, training=None):
-        x = self.first(x)
-        for layer in self.more:
-            x = layer(x)
-        return self.last(x)
-
-    def get_config(self):
-        return {"width": self.width, "name": self.name}
-
-
-def subclassed():
-    """An OwnModel, built by a call on data."""
-    model = OwnModel()
-    model(np.zeros((1, 6), "float32"))
-    return model
-
-
 EVERYWHERE = (convolutional, residual, transformer, shared)  # proved on every backend
 NETWORKS = (*EVERYWHERE, recurrent, nested, subclassed)  # on TensorFlow, and by hand with --all elsewhere
-
-
-def data(model, rows=48, seed=0):
-    """Random inputs of the model's shape, and labels."""
-    rng = np.random.default_rng(seed)
-    if isinstance(model, OwnModel):
-        x = rng.normal(size=(rows, 6)).astype("float32")
-    else:
-        drawn = [
-            rng.integers(0, 11, (rows, *given.shape[1:]))
-            if given.dtype == "int32"
-            else rng.normal(size=(rows, *given.shape[1:])).astype("float32")
-            for given in model.inputs
-        ]
-        x = drawn[0] if len(drawn) == 1 else drawn
-    return x, rng.integers(0, 3, rows)
 
 
 def compiled(make):
@@ -130,12 +26,7 @@ def compiled(make):
     keras.utils.set_random_seed(0)
     model = make()
     model.compile(keras.optimizers.Adam(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    return model, *data(model)
-
-
-def array(variable):
-    """A variable's value in NumPy."""
-    return np.array(ops.convert_to_numpy(ops.convert_to_tensor(variable)))
+    return model, inputs_for(model, rows=48), np.random.default_rng(1).integers(0, 3, 48)
 
 
 def same(one, other):
