@@ -1,4 +1,7 @@
-"""Where the course's own files are: in the checkout where there is one, else inside the installed package."""
+"""Where the course's own files are: in the checkout where there is one, else inside the installed package.
+
+Born in notebook 00.
+"""
 
 from functools import cache
 from pathlib import Path

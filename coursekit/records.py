@@ -2,7 +2,7 @@
 
 `coursekit run` appends one line of JSON per run to `data/results/NN.jsonl`: notebook, seed, backend, profile, machine,
 date, minutes, memory, claims and exercises. It names a file in the environment variable COURSEKIT_NOTES, and
-`note` writes there what happens in the kernel. `recorded` reads the kept lines.
+`note` writes there what happens in the kernel. `recorded` reads the kept lines. Born in notebook 00.
 """
 
 import json

@@ -6,6 +6,8 @@ says in one line what the notebook is running on. Environment variables that it 
     KERAS_BACKEND       tensorflow (the default), jax or torch
     COURSEKIT_PROFILE   quick or full; without it, full where there is a GPU and quick elsewhere
     COURSEKIT_SEED      a whole number, 0 by default
+
+Born in notebook 00.
 """
 
 import contextlib

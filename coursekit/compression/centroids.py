@@ -1,4 +1,4 @@
-"""Where the centroids of a set of weights start: five ways, in NumPy. Taught in notebook 19.
+"""Where the centroids of a set of weights start: five ways, in NumPy. Born in notebook 19.
 
 The first four have the names and the results of tensorflow-model-optimization (those that draw at random: the same
 method, other draws). None of them is k-means: they place centroids, and training moves them. OPTIMAL is k-means, solved

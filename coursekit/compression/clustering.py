@@ -1,4 +1,4 @@
-"""Weight clustering for Keras 3: few values in each weight tensor, trained. Taught in notebook 19.
+"""Weight clustering for Keras 3: few values in each weight tensor, trained. Born in notebook 19.
 
 The names and arguments are those of tensorflow-model-optimization, whose method this is: centroids are placed among the
 weights, each weight is used as its nearest centroid, and both go on being trained.

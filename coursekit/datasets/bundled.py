@@ -1,7 +1,7 @@
 """Data sets that need no network: scikit-learn and statsmodels bring them, and this module splits them.
 
 Every split is fixed (SPLIT) and does not depend on the session's seed, so everybody's test set is the same. Values are
-as published; where scikit-learn changes them by default, it is asked not to.
+as published; where scikit-learn changes them by default, it is asked not to. Born in notebook 00.
 """
 
 from dataclasses import replace

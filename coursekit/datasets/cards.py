@@ -1,4 +1,7 @@
-"""What load() returns: the arrays of a data set, and a card that says what they are and where they come from."""
+"""What load() returns: the arrays of a data set, and a card that says what they are and where they come from.
+
+Born in notebook 00.
+"""
 
 import textwrap
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Data sets that are too large to bundle: found on this machine, or downloaded once, and verified every time.
 
 The places, in this order: the reader's folder (COURSEKIT_DATA), Keras's cache, our own cache, the network. A file that
-is found and is not the true data is refused, with its name, and never passed over in silence.
+is found and is not the true data is refused, with its name, and never passed over in silence. Born in notebook 00.
 """
 
 import math

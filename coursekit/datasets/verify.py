@@ -4,7 +4,7 @@ Nothing is ever unpickled, and what a header announces is compared with what the
 is set aside for it. All arrays here are uint8, as in MNIST and its relatives.
 
 IDX is the format MNIST was published in: two zeros, 8 for "unsigned bytes", the number of axes, the length of each axis
-as a big-endian 32-bit number, then the values (http://yann.lecun.com/exdb/mnist/).
+as a big-endian 32-bit number, then the values (http://yann.lecun.com/exdb/mnist/). Born in notebook 00.
 """
 
 import gzip

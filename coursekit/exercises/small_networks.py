@@ -1,4 +1,7 @@
-"""For the open exercises 18.7 and 19.7: a network for the 8 × 8 digits is made smaller by a student, and measured."""
+"""For the open exercises 18.7 and 19.7: a network for the 8 × 8 digits is made smaller by a student, and measured.
+
+Born in notebook 18.
+"""
 
 import numpy as np
 

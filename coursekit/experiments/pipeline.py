@@ -2,7 +2,9 @@
 
 P: 80 % of the weights pruned by LAMP scores. C: 14 linear values in each layer. Q: weights rounded to 8 bits, one scale
 for each layer. P and C are each followed by an epoch like those that trained the dense network; Q is not. Beside them
-stand the dense network trained for one and two epochs more (T), and tfmot's own way through all three. Notebook 19.
+stand the dense network trained for one and two epochs more (T), and tfmot's own way through all three.
+
+Born in notebook 19.
 """
 
 import zlib

@@ -3,7 +3,7 @@
 C. Versloot (2020), "TensorFlow model optimization: introducing weight clustering", puts the weights of the reference
 network into 14 linear clusters, trains for an epoch at a rate of 1e-5, strips, saves and zips. Here the same is done
 from the dense network of each seed, with both libraries, from all of tfmot's initialisations, and from coursekit's
-OPTIMAL. Notebook 19.
+OPTIMAL. Born in notebook 19.
 """
 
 from dataclasses import asdict, dataclass

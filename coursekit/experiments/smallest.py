@@ -4,7 +4,7 @@ The dense network is the teacher: what it says of an image and of its eight neig
 the true digit, is what the small one learns (Hinton, Vinyals and Dean 2015, "Distilling the knowledge in a neural
 network"). Pruning is gradual (Zhu and Gupta 2017) and compares layers by LAMP scores (Lee and others 2021). What is
 left is clustered and trained on with its few values (Han, Mao and Dally 2016); then the file is written by
-`coursekit.compression`.
+`coursekit.compression`. Born in notebook 19.
 """
 
 import math

@@ -1,5 +1,7 @@
 """The reference network in Keras 2, for tensorflow-model-optimization (tfmot): pruned, clustered, quantized, and its
 files. Notebook 19. TensorFlow is imported when a function is called.
+
+Born in notebook 19.
 """
 
 import importlib

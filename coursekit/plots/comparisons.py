@@ -1,4 +1,4 @@
-"""Things of one kind beside each other: methods with all their repeats, and the sizes of files."""
+"""Things of one kind beside each other: methods with all their repeats, and the sizes of files. Born in notebook 05."""
 
 import numpy as np
 

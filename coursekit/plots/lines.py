@@ -1,4 +1,7 @@
-"""Curves: quantities over another, fits over points, training histories, and bands of several draws."""
+"""Curves: quantities over another, fits over points, training histories, and bands of several draws.
+
+Born in notebook 00.
+"""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Images in rows, each with its label above it."""
+"""Images in rows, each with its label above it. Born in notebook 00."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""How every figure of the course looks: colours, sizes, and a caption in words under it."""
+"""How every figure of the course looks: colours, sizes, and a caption in words under it. Born in notebook 00."""
 
 import textwrap
 

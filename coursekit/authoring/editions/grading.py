@@ -226,7 +226,7 @@ def _solutions(name, notebook):
 
 def _gap_with_solution(name, gap, solved):
     """The gap, the solution between nbgrader's marks, then the check. Cutting the marked lines leaves the gap."""
-    solution = [line for line in solved.before if not line.startswith("# NBVAL_")]
+    solution = list(solved.before)
     if ast.dump(ast.parse(gap.answer)) != ast.dump(ast.parse(solved.answer)):
         if not gap.answer.isidentifier():
             raise notebooks.NotebookError(

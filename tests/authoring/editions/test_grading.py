@@ -71,9 +71,7 @@ def test_every_exercise_becomes_a_gap_with_its_solution_and_a_test(name):
         shown, rest = cell.source.split(grading.BEGIN + "\n")
         inner, after = rest.split(grading.END)
         assert shown + after == gap, "what is left when nbgrader cuts is the gap, to the letter"
-        code = [
-            line for line in grading.find_check(name, SimpleNamespace(source=solution)).before if "NBVAL" not in line
-        ]
+        code = grading.find_check(name, SimpleNamespace(source=solution)).before
         assert inner.startswith("\n".join(code).rstrip())
         compile(cell.source, identifier, "exec")
     for identifier, cell in zip(asked, marked(made, "test").values(), strict=True):
