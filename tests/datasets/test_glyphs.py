@@ -106,8 +106,8 @@ def test_sampling_is_linear_interpolation():
     assert np.abs(glyphs.sampled(picture[None], places)[0] - reference).max() <= 0.5 + 1e-9
 
 
-def test_rubber_moves_smoothly_and_by_about_what_it_says():
-    moved = glyphs.rubber(300, np.random.RandomState(0), strength=1.0).reshape(300, 28, 28, 2)
+def test_elastic_distortion_moves_smoothly_and_by_about_what_it_says():
+    moved = glyphs.elastic_distortion(300, np.random.RandomState(0), strength=1.0).reshape(300, 28, 28, 2)
     inner = moved[:, 9:19, 9:19]
     assert 0.9 < np.abs(inner).mean() / (np.sqrt(2 / np.pi) * 1.0) < 1.1
     assert np.abs(np.diff(inner, axis=1)).mean() < 0.35 * np.abs(inner).mean()

@@ -136,7 +136,7 @@ class GuardedNotebook(IPyNbFile):
                 )
             elif one.options["check"] and not self.compare_outputs and one not in unrun and not one.cell.outputs:
                 yield (
-                    f"{self.nodeid}, {describe(one)}: its tag says nbval-check-output and it is stored without an output: "
+                    f"{self.nodeid}, {describe(one)}: it is tagged nbval-check-output and stored without an output: "
                     f"{refresh}, or take the mark away if the cell prints nothing"
                 )
 

@@ -233,7 +233,7 @@ def test_differing_output_is_shown(session):
         ("half", "not executed (cell 1 (`x + 1`)): run `coursekit refresh half.ipynb`"),
         (
             "mark_without_output",
-            "cell 0 (`print(1)`): its tag says nbval-check-output and it is stored without an output",
+            "cell 0 (`print(1)`): it is tagged nbval-check-output and stored without an output",
         ),
         ("skips", "cell 1 (`raise SystemError`): skipping is refused"),
         ("skips_by_tag", "cell 0 (`1`): skipping is refused"),
