@@ -4,10 +4,9 @@
     image = photograph("astronaut")
 
 `bundled` holds the data sets that other packages bring, `glyphs` one that is drawn, `photographs` the images, and
-`packages` reads files inside those packages. `published` holds what is found on this machine or downloaded (and `cifar`
-CIFAR-10, whose files have a form of their own). `verify` decides whether a file is the true data, `files` reads, fetches
-and keeps files, `cards` describes.
-Importing this imports no NumPy: notebooks do it in their first cell.
+`packages` reads files inside those packages. `published` holds what is found on this machine or downloaded (`cifar`:
+CIFAR-10, whose files have a form of their own). `verify` decides whether a file is the true data, `files` reads,
+fetches and keeps files, `cards` describes. Importing this imports no NumPy: notebooks do it in their first cell.
 """
 
 from coursekit.datasets import cifar, glyphs  # noqa: F401 (glyphs registers itself)
