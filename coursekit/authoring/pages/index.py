@@ -13,6 +13,7 @@ import nbformat
 
 from coursekit import datasets
 from coursekit.authoring import notebooks, project
+from coursekit.authoring.pages import reading
 from coursekit.authoring.pages.bibliography import bibliography
 from coursekit.authoring.pages.results import results_page
 from coursekit.authoring.pages.syllabus import syllabus
@@ -111,7 +112,7 @@ def _notebook(path, notebook, home):
     about["minutes"] = minutes_of(name)
     heading = f"# {name[:2]} {about['title']}\n\n{_badge(name, home)}\n\n{about['summary']}"
     _place(notebook, "title", "markdown", heading, 0)
-    _place(notebook, "box", "markdown", _box(about), 1)
+    _place(notebook, "box", "markdown", _box(about, reading.in_words(notebook)), 1)
     _place(notebook, "setup", "code", setup_cell(name, home), 2)
     before = next((i for i, cell in enumerate(notebook.cells) if cell.source.startswith("## Sources")), None)
     _place(notebook, "terms", "markdown", _terms(about), len(notebook.cells) if before is None else before)
@@ -147,9 +148,9 @@ def _badge(name, home):
     return f"[![Open this notebook in Colab]({picture})]({home.on_colab(name)})"
 
 
-def _box(about):
+def _box(about, read):
     need = ", ".join(f"[{_short(name)}]({name}.ipynb)" for name in about["requires"]) or "nothing but a little Python"
-    runs = f"the cells run in about {about['minutes']} minutes" if about["minutes"] else "not measured yet"
+    runs = f"the cells run in about {about['minutes']} minutes on two cores" if about["minutes"] else "not measured yet"
     lines = [
         "> **What you will be able to do**",
         ">",
@@ -157,7 +158,7 @@ def _box(about):
         ">",
         f"> **What you need first:** {need}.",
         ">",
-        f"> **Time:** {runs} on two cores, reading and exercises apart.",
+        f"> **Time:** {read}; {runs}.",
     ]
     return "\n".join(lines)
 
