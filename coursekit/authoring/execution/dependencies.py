@@ -130,7 +130,7 @@ class Package:
 
     def __init__(self, sources):
         packages = {name.rpartition(".")[0] for name in sources}
-        self.modules = {name: Module(name, ast.parse(text), name in packages) for name, text in sources.items()}
+        self.modules = {name: Module(name, ast.parse(text, name), name in packages) for name, text in sources.items()}
 
     def part(self, module, name):
         """A part by its module and name."""
