@@ -10,16 +10,15 @@ A description names classes, and naming is all it can do: only those in `ALLOWED
 Born in notebook 19.
 """
 
-import contextlib
 import copy
 import importlib
 import inspect
 import json
-import random
 import re
 import zlib
 
 from coursekit.errors import CompressedFileError
+from coursekit.keras_internals import FUNCTIONAL_MODULE, OPERATION_MODULES, object_sharing
 
 MOST_TEXT = 2**22  # characters of a description; a network of a thousand layers has a tenth of that
 MOST_DEPTH = 60
@@ -44,7 +43,7 @@ ALLOWED = {
         SpectralNormalization StackedRNNCells Subtract TimeDistributed UnitNormalization UpSampling1D UpSampling2D
         UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D""",
     "keras": "Sequential DTypePolicy",
-    "keras.src.models.functional": "Functional",
+    FUNCTIONAL_MODULE: "Functional",
     "keras.initializers": """
         Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity LecunNormal LecunUniform Ones Orthogonal
         RandomNormal RandomUniform TruncatedNormal VarianceScaling Zeros""",
@@ -54,8 +53,6 @@ ALLOWED = {
     "keras.quantizers": "AbsMaxQuantizer Int8QuantizationConfig Int4QuantizationConfig",
 }
 ALLOWED = {module: tuple(names.split()) for module, names in ALLOWED.items()}
-# Arithmetic between layers, as in `x + y`: operations of these modules, none of which takes a function.
-_OPERATIONS = ("keras.src.ops.numpy", "keras.src.ops.nn", "keras.src.ops.math", "keras.src.ops.linalg")
 _PLAIN = {"__keras_tensor__", "__slice__", "__ellipsis__"}  # how Keras writes tensors, slices and `...`
 _NAMELESS = (
     "keras.initializers",
@@ -271,10 +268,9 @@ def describe(model):
     Raises CompressedFileError if the model can't be described, a subclass without `get_config` for example.
     """
     from keras import saving
-    from keras.src.saving.serialization_lib import ObjectSharingScope
 
     try:
-        with ObjectSharingScope():
+        with object_sharing():
             text = json.dumps(saving.serialize_keras_object(model))
     except (TypeError, ValueError, NotImplementedError, RecursionError) as error:
         raise CompressedFileError(
@@ -325,7 +321,7 @@ def _token(value):
     module, name = value.get("module"), value.get("class_name")
     if not isinstance(name, str) or not isinstance(module, str) or not isinstance(value.get("config"), dict):
         return None
-    if module in _OPERATIONS and value.get("registered_name") == name:
+    if module in OPERATION_MODULES.values() and value.get("registered_name") == name:
         return f"{module.rsplit('.')[-1]}.{name}"
     registered = "Functional" if name == "Functional" else None
     return name if _MODULE_OF.get(name) == module and value.get("registered_name") == registered else None
@@ -572,9 +568,9 @@ def _named(token):
     registered = "Functional" if token == "Functional" else None
     if module is None:
         home, _, name = token.rpartition(".")
-        module = f"keras.src.ops.{home}"
-        if module not in _OPERATIONS:
+        if home not in OPERATION_MODULES:
             raise _refusal(token)
+        module = OPERATION_MODULES[home]
         token = registered = name
     return {"module": module, "class_name": token, "config": {}, "registered_name": registered}
 
@@ -707,7 +703,7 @@ def _check_activation(name):
 
 def _is_operation(value):
     """Whether the class is in Keras and, for arithmetic between layers, an operation that takes no function."""
-    if value["module"] not in _OPERATIONS:
+    if value["module"] not in OPERATION_MODULES.values():
         return True
     from keras import Operation
 
@@ -718,10 +714,9 @@ def _is_operation(value):
 def build(description, custom_objects=None):
     """A Keras model, not compiled, from its long description. Raises CompressedFileError where Keras can't build it."""
     from keras import Model, saving
-    from keras.src.saving.serialization_lib import ObjectSharingScope
 
     try:
-        with ObjectSharingScope():  # Keras takes the description apart, so it gets a copy
+        with object_sharing():  # Keras takes the description apart, so it gets a copy
             model = saving.deserialize_keras_object(
                 _for_this_keras(copy.deepcopy(description)), custom_objects=custom_objects, safe_mode=True
             )
@@ -749,29 +744,6 @@ def _for_this_keras(value):
             if unknown and _same(config[key], _usual(token, key, config)):
                 del config[key]
     return value
-
-
-@contextlib.contextmanager
-def without_memory():
-    """Inside, the variables of a model that is built have shapes and no values; outside, nothing has changed.
-
-    It also keeps what building changes in passing: Python's random numbers, and how far Keras has counted names.
-    """
-    from keras import StatelessScope
-    from keras.src.backend.common import global_state
-
-    kept = {name: copy.copy(global_state.get_global_attribute(name)) for name in _COUNTED}
-    state = random.getstate()
-    try:
-        with StatelessScope(initialize_variables=False):
-            yield
-    finally:
-        random.setstate(state)
-        for name, value in kept.items():
-            global_state.set_global_attribute(name, value)
-
-
-_COUNTED = ("uninitialized_variables", "object_name_uids")
 
 
 def weights_of(model):

@@ -81,7 +81,12 @@ def _search(weights, ranked):
     backend = keras.backend.backend()
     if backend == "jax" or (backend == "tensorflow" and weights.shape[0] >= SMALL):
         return _compiled_search(backend)(weights, ranked)
-    places = ops.searchsorted(_middles(ranked), weights)
+    if backend == "tensorflow":  # the searchsorted of Keras 3.10 fails inside a tf.function
+        import tensorflow as tf
+
+        places = tf.searchsorted(_middles(ranked), weights)
+    else:
+        places = ops.searchsorted(_middles(ranked), weights)
     return ops.take(ranked, places), places
 
 

@@ -7,13 +7,13 @@ weights, each weight is used as its nearest centroid, and both go on being train
 import keras
 import numpy as np
 from keras import ops
-from keras.src.backend.common.stateless_scope import get_stateless_scope
 
 from coursekit.compression.assignment import clustered, nearest
 from coursekit.compression.centroids import CentroidInitialization, as_initialization, initial_centroids
 from coursekit.compression.model_copy import check_is_keras_3
 from coursekit.compression.wrapper import WeightWrapper, strip, wrap
 from coursekit.errors import CompressionError
+from coursekit.keras_internals import current_stateless_scope
 
 
 def cluster_weights(
@@ -253,7 +253,7 @@ class _Cache(keras.layers.Layer):
 
     def recall(self, weights, centroids, all_centroids, keep_zeros):
         """The nearest centroids of the weights: from the cache if it has seen these values, or anew, and kept."""
-        if keras.backend.backend() == "jax" and get_stateless_scope() is None:
+        if keras.backend.backend() == "jax" and current_stateless_scope() is None:
             return None  # a function that someone else compiles must not leave its tracers behind
         same = ops.logical_and(
             ops.all(ops.equal(weights, self.seen_weights.value)),

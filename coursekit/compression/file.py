@@ -23,6 +23,7 @@ import numpy as np
 
 from coursekit.compression import architecture, coder
 from coursekit.errors import CompressedFileError
+from coursekit.keras_internals import without_memory
 
 MAGIC, VERSION = b"ckw", 1
 _START = len(MAGIC) + 1 + 4  # where what the checksum covers goes on
@@ -229,7 +230,7 @@ def _described(model, names, custom_objects):
     description = architecture.describe(model)
     architecture.check(description, 2**53, custom_objects or {})
     described = architecture.pack(description, names)
-    with architecture.without_memory():
+    with without_memory():
         again = architecture.build(architecture.unpack(described), custom_objects)
         same = architecture.pack(architecture.describe(again), names) == described
     if not same or architecture.weights_of(again) != architecture.weights_of(model):
@@ -302,7 +303,7 @@ def load_compressed(path, *, max_parameters=100_000_000, custom_objects=None):
     described, stream = _parts_of(_read(Path(path), 16 * max_parameters + 4 * architecture.MOST_TEXT), path)
     description = architecture.unpack(described)
     architecture.check(description, max_parameters, custom_objects or {})
-    with architecture.without_memory():
+    with without_memory():
         trial = architecture.weights_of(architecture.build(description, custom_objects))
     _check_size(trial, max_parameters)
     model = architecture.build(description, custom_objects)

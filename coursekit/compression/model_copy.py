@@ -12,6 +12,7 @@ import keras
 from keras import layers as kl
 
 from coursekit.errors import CompressionError
+from coursekit.keras_internals import every_layer, inner_layers, not_compiled, own_trainable_variables
 
 # What of a layer is taken, by class; a class stands for what inherits from it, and the first that fits counts.
 _NOTHING_OF = (
@@ -79,16 +80,6 @@ def find(model, rule=None, *, method, verb):
     return found
 
 
-def inner_layers(layer):
-    """The layers directly inside a layer, in order."""
-    return list(layer._flatten_layers(include_self=False, recursive=False))
-
-
-def every_layer(layer):
-    """A layer and all layers inside it, each once."""
-    return list(layer._flatten_layers())
-
-
 def _units(layer, above=(), seen=None):
     """The layers that a rule is asked about, with the layers that each is inside of."""
     seen = set() if seen is None else seen
@@ -96,7 +87,7 @@ def _units(layer, above=(), seen=None):
         return
     seen.add(id(layer))
     inner = [] if isinstance(layer, _WHOLE) else inner_layers(layer)
-    if not inner or layer._trainable_variables:
+    if not inner or own_trainable_variables(layer):
         yield layer, above
     for child in inner:
         yield from _units(child, (*above, layer), seen)
@@ -110,7 +101,7 @@ def _weights_of(layer, method, verb):
     if hasattr(layer, method):
         given = getattr(layer, method)()
         return [pair if isinstance(pair, tuple) else (pair.name, pair) for pair in given]
-    if isinstance(layer, _NOTHING_OF) or not layer._trainable_variables:
+    if isinstance(layer, _NOTHING_OF) or not own_trainable_variables(layer):
         return []
     if getattr(layer, "quantization_mode", None) or getattr(layer, "lora_enabled", False):
         raise CompressionError(f"layer {layer.name!r} is quantized or has LoRA weights: {verb} the model before that")
@@ -211,14 +202,8 @@ def copy_model(model, exchange):
             return exchange(operation)
         return type(operation).from_config(operation.get_config())  # the + in x + y: no layer, and no weights
 
-    compiled = [inner for inner in every_layer(model) if getattr(inner, "compiled", False)]
-    for inner in compiled:  # Keras's clone_model would compile each copy, and fail where it can't
-        inner.compiled = False
-    try:
+    with not_compiled(every_layer(model)):  # clone_model would compile each copy, and fail where it can't
         copy = keras.models.clone_model(model, clone_function=exchange_or_copy, recursive=True)
-    finally:
-        for inner in compiled:
-            inner.compiled = True
     compile_like(copy, model)
     return copy
 

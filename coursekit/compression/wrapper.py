@@ -5,43 +5,13 @@ stored ones, and puts those back. So the layer itself, whatever its class and wh
 Born in notebook 18.
 """
 
-import contextlib
 import inspect
 
 import keras
-from keras.src.backend.common.stateless_scope import get_stateless_scope
 
-from coursekit.compression.model_copy import check_is_built, compile_like, copy_layer, copy_model, every_layer, find
+from coursekit.compression.model_copy import check_is_built, compile_like, copy_layer, copy_model, find
 from coursekit.errors import CompressionError
-
-
-@contextlib.contextmanager
-def substituted(variables, values):
-    """While the block runs, each variable has the given tensor as its value.
-
-    Inside a keras.StatelessScope (all of JAX's training) the value is set in the scope, elsewhere in the variable.
-    """
-    scope = get_stateless_scope()
-    if scope is None:
-        before = [variable._value for variable in variables]
-        try:
-            for variable, value in zip(variables, values, strict=True):
-                variable._value = value
-            yield
-        finally:
-            for variable, value in zip(variables, before, strict=True):
-                variable._value = value
-        return
-    held = [scope.get_current_value(variable) for variable in variables]
-    try:
-        scope.state_mapping.update({id(variable): value for variable, value in zip(variables, values, strict=True)})
-        yield
-    finally:
-        for variable, value in zip(variables, held, strict=True):
-            if value is None:
-                scope.state_mapping.pop(id(variable))
-            else:
-                scope.state_mapping[id(variable)] = value
+from coursekit.keras_internals import every_layer, substituted
 
 
 class WeightWrapper(keras.layers.Wrapper):

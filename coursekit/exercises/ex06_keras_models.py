@@ -10,6 +10,7 @@ import numpy as np
 from coursekit.arrays import as_array
 from coursekit.exercises import NOT_ATTEMPTED, exercise
 from coursekit.exercises.answers import compare_numbers, missing
+from coursekit.keras_internals import OPERATION_MODULES
 
 
 def _array(value):
@@ -270,7 +271,7 @@ def check_doorkeeper(doorkeeper):
     policy = _keras("DTypePolicy", "keras", name="float32")
     tensor = {"class_name": "__keras_tensor__", "config": {"shape": [None, 3], "keras_history": ["a", 0, 0]}}
     plain = [_keras("InputLayer", name="a"), _keras("Dense", dtype=policy) | {"inbound_nodes": [{"args": [tensor]}]}]
-    plain += [_keras("Add", "keras.src.ops.numpy")]
+    plain += [_keras("Add", OPERATION_MODULES["numpy"])]
     function = {"module": "builtins", "class_name": "function", "config": "relu", "registered_name": "function"}
     bytecode = {"class_name": "__lambda__", "config": {"code": "4wEA", "defaults": None, "closure": None}}
     hidden = _keras("Sequential", "keras", layers=[_keras(secret, "somewhere.else")])

@@ -5,6 +5,7 @@ import numpy as np
 from coursekit.arrays import as_array
 from coursekit.exercises import NOT_ATTEMPTED, exercise
 from coursekit.exercises.answers import close, compare_numbers, missing, numbers, parts_of
+from coursekit.keras_internals import every_layer
 from coursekit.layers.convolution import convolve
 from coursekit.vision import intersection_over_union
 
@@ -385,7 +386,7 @@ def _form_hint(model):
         return f"return the trained keras.Model, not {type(model).__name__}"
     if model.count_params() > 2000:
         return f"{model.count_params():,} parameters, 2,000 are allowed; most stand where the maps are flattened"
-    if not any(isinstance(layer, keras.layers.Conv2D) for layer in model._flatten_layers()):
+    if not any(isinstance(layer, keras.layers.Conv2D) for layer in every_layer(model)):
         return "there is no Conv2D in it"
     return None
 

@@ -21,7 +21,7 @@ def layer_graph(model, *, title=""):
         row[name] = 1 + max((row[parent] for parent in _flat(parents)), default=-1)
     column, widest = _columns(calls, row)
     _, ax = figure(2.45 * max(widest, 1.6), 0.72 * (max(row.values()) + 1) + (0.3 if title else 0.1))
-    boxes, outputs = {}, _names(model.outputs)
+    boxes, outputs = {}, _names(model.get_config()["output_layers"])
     for name, operation in layers.items():
         boxes[name] = _box(ax, column[name], -row[name], _label(operation, calls[name]), name in outputs)
     for name, parents in calls.items():
@@ -77,9 +77,13 @@ def _flat(calls):
     return list(dict.fromkeys(parent for parents in calls for parent in parents))
 
 
-def _names(tensors):
-    """The names of the layers that made these symbolic tensors."""
-    return [tensor._keras_history.operation.name for tensor in tensors]
+def _names(ends):
+    """The names of the layers at a model's inputs or outputs; the config has [name, call, output] for each of them."""
+    if isinstance(ends, dict):
+        return _names(list(ends.values()))
+    if ends and isinstance(ends[0], str):
+        return [ends[0]]
+    return [name for end in ends for name in _names(end)]
 
 
 def _columns(calls, row):
@@ -132,11 +136,12 @@ def _arrow(ax, start, end, rows):
 
 def _words(model, calls, title):
     shared = [f"{name} is used {len(of)} times" for name, of in calls.items() if len(of) > 1]
-    inputs, outputs = ([", ".join(_names(of)), len(of)] for of in (model.inputs, model.outputs))
+    config = model.get_config()
+    inputs, outputs = (_names(config[ends]) for ends in ("input_layers", "output_layers"))
     words = [
         f"{len(calls)} layers, {model.count_params():,} parameters",
-        f"from the input{'s' * (inputs[1] > 1)} {inputs[0]} at the top to the output{'s' * (outputs[1] > 1)} "
-        f"{outputs[0]} at the bottom",
+        f"from the input{'s' * (len(inputs) > 1)} {', '.join(inputs)} at the top to the "
+        f"output{'s' * (len(outputs) > 1)} {', '.join(outputs)} at the bottom",
         *shared,
     ]
     return f"{title + ': ' if title else ''}{'; '.join(words)}."

@@ -1,7 +1,8 @@
 """On Colab, emulated: older versions, one notebook and nothing beside it. Its setup cell brings coursekit, and it runs.
 
 Two notebooks are run: 00, the first that anyone opens, and 08, which needs most of what coursekit brings (weights and
-images from its data, fonts, Keras training, a model of keras.applications). COURSEKIT_COLAB=all runs every notebook.
+images from its data, fonts, Keras training, a model of keras.applications). COURSEKIT_COLAB=all runs every notebook,
+and COURSEKIT_COLAB=18,19 these two. What the course uses of Keras beyond its public interface is tried as well.
 """
 
 import os
@@ -19,8 +20,8 @@ from packaging.requirements import Requirement
 from coursekit import session
 from coursekit.authoring import notebooks
 
-RUN = ("00", "08")
-WANTED = [path for path in notebooks.find() if os.environ.get("COURSEKIT_COLAB") == "all" or path.name.startswith(RUN)]
+RUN = os.environ.get("COURSEKIT_COLAB") or "00,08"
+WANTED = [path for path in notebooks.find() if RUN == "all" or path.name.startswith(tuple(RUN.split(",")))]
 slow = pytest.mark.slow
 
 
@@ -113,6 +114,13 @@ def test_the_setup_cell_brings_coursekit_and_leaves_all_else_as_it_is(stage):
     code = "from importlib.util import find_spec; print(find_spec('coursekit.since_the_release'))"
     assert colab.call(python, "-c", code, cwd=scratch) == "None\n"
     assert {name: colab.versions(python).get(name) for name in after} == after
+
+
+@slow
+def test_the_oldest_keras_keeps_what_the_course_relies_on(stage):
+    python, fork, _ = stage
+    alone = ("-o", "addopts=", "-p", "no:cacheprovider", "--noconftest", "-q", "--no-header", "--disable-warnings")
+    colab.call(python, "-m", "pytest", *alone, "tests/test_keras_internals.py", cwd=fork)
 
 
 @slow

@@ -1,0 +1,136 @@
+"""What the course uses of Keras beyond its public interface: all its private names, in this one module.
+
+A new Keras may change any of them without notice. Each function and constant here says in one sentence what it relies
+on. `tests/test_keras_internals.py` tries these promises one by one, with the newest Keras and with the oldest that the
+course is tested with, and a failure repeats the sentence. Keras is imported when a function is called. Born in notebook
+06.
+"""
+
+import contextlib
+import copy
+import random
+
+FUNCTIONAL_MODULE = "keras.src.models.functional"
+"""Relies on: Keras writes a functional model with this module, and with "Functional" as its registered name."""
+
+OPERATION_MODULES = {name: f"keras.src.ops.{name}" for name in ("numpy", "nn", "math", "linalg")}
+"""Relies on: Keras writes arithmetic between layers, as in x + y, with one of these modules, in which its class is
+defined, and with the class's name as its registered name."""
+
+
+# --- layers and their weights -----------------------------------------------------------------------------------------
+def every_layer(layer):
+    """A layer and all layers inside it, each once: a list.
+
+    Relies on: _flatten_layers() gives a layer and all that are inside it, at any depth, each once.
+    """
+    return list(layer._flatten_layers())
+
+
+def inner_layers(layer):
+    """The layers directly inside a layer, in order: a list.
+
+    Relies on: _flatten_layers(include_self=False, recursive=False) gives the layers directly inside a layer, in order.
+    """
+    return list(layer._flatten_layers(include_self=False, recursive=False))
+
+
+def own_trainable_variables(layer):
+    """The trainable weights of a layer itself, without those of the layers inside it: a list.
+
+    Relies on: _trainable_variables holds the trainable weights of a layer itself, and none of the layers inside it.
+    """
+    return list(layer._trainable_variables)
+
+
+def current_stateless_scope():
+    """The keras.StatelessScope in force, or None.
+
+    Relies on: get_stateless_scope() gives the innermost keras.StatelessScope in force, or None.
+    """
+    from keras.src.backend.common.stateless_scope import get_stateless_scope
+
+    return get_stateless_scope()
+
+
+@contextlib.contextmanager
+def substituted(variables, values):
+    """While the block runs, each variable has the given tensor as its value.
+
+    Inside a keras.StatelessScope (all of JAX's training) the value is set in the scope, elsewhere in the variable.
+
+    Relies on: a variable computes with the tensor in its _value, and inside a keras.StatelessScope with the one that
+    stands in the scope's state_mapping under its id.
+    """
+    scope = current_stateless_scope()
+    if scope is None:
+        before = [variable._value for variable in variables]
+        try:
+            for variable, value in zip(variables, values, strict=True):
+                variable._value = value
+            yield
+        finally:
+            for variable, value in zip(variables, before, strict=True):
+                variable._value = value
+        return
+    before = [scope.get_current_value(variable) for variable in variables]
+    try:
+        scope.state_mapping.update({id(variable): value for variable, value in zip(variables, values, strict=True)})
+        yield
+    finally:
+        for variable, value in zip(variables, before, strict=True):
+            if value is None:
+                scope.state_mapping.pop(id(variable))
+            else:
+                scope.state_mapping[id(variable)] = value
+
+
+# --- models made from descriptions and from each other ----------------------------------------------------------------
+def object_sharing():
+    """A scope in which Keras writes down which objects are one and the same, and makes one object of them again.
+
+    Relies on: inside an ObjectSharingScope, serialization gives an object that is met twice a shared_object_id, and
+    deserialization makes one object of the places with the same shared_object_id.
+    """
+    from keras.src.saving.serialization_lib import ObjectSharingScope
+
+    return ObjectSharingScope()
+
+
+@contextlib.contextmanager
+def without_memory():
+    """Inside, the variables of a model that is built have shapes and no values; outside, nothing has changed.
+
+    Relies on: inside StatelessScope(initialize_variables=False) the variables of a layer that is built get shapes and
+    no values, and building changes nothing else but Python's random numbers and two global attributes, which can be
+    put back: the counts of names (object_name_uids) and the variables without values (uninitialized_variables).
+    """
+    from keras import StatelessScope
+    from keras.src.backend.common import global_state
+
+    names = ("uninitialized_variables", "object_name_uids")
+    before = {name: copy.copy(global_state.get_global_attribute(name)) for name in names}
+    random_state = random.getstate()
+    try:
+        with StatelessScope(initialize_variables=False):
+            yield
+    finally:
+        random.setstate(random_state)
+        for name, value in before.items():
+            global_state.set_global_attribute(name, value)
+
+
+@contextlib.contextmanager
+def not_compiled(models):
+    """While the block runs, these models say that they are not compiled, so clone_model does not compile a copy.
+
+    Relies on: a model's attribute compiled can be set, and clone_model compiles a copy only where it is true.
+    """
+    compiled = [model for model in models if getattr(model, "compiled", False)]
+    try:
+        for model in compiled:
+            model.compiled = False
+        yield
+    finally:
+        for model in compiled:
+            model.compiled = True
