@@ -98,7 +98,7 @@ def test_a_running_keras_cannot_change_its_backend():
     assert "restart the kernel" in last
 
 
-def test_a_strangers_coursekit_beside_ours_is_recognised(tmp_path):
+def test_a_strangers_coursekit_beside_ours_is_recognized(tmp_path):
     metadata = tmp_path / "coursekit-0.4.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: coursekit\nVersion: 0.4\n")

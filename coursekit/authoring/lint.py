@@ -161,7 +161,7 @@ def normal_form(page):
         size = page.path.stat().st_size
         if size > MAX_BYTES:
             yield f"the file has {size:,} bytes, more than {MAX_BYTES:,}; draw fewer or smaller figures"
-        normal = nbformat.writes(notebooks.normalise(nbformat.from_dict(page.notebook))) + "\n"
+        normal = nbformat.writes(notebooks.normalize(nbformat.from_dict(page.notebook))) + "\n"
         if page.path.read_text(encoding="utf-8") != normal:
             yield "the file is not in normal form (an editor left metadata in it); run `coursekit refresh`"
 

@@ -34,7 +34,7 @@ def cluster_weights(
     cluster_per_channel:     kernels of two-dimensional convolutions get so many values for each output channel.
     layers:                  which layers: None for all, a function of a layer, or layers, classes, names or a list of
                              these. The layers inside attention and recurrent layers count as one with them.
-    seed:                    of the initialisations that draw at random.
+    seed:                    of the initializations that draw at random.
 
     Kernels and embeddings are clustered: of dense, convolutional, recurrent, attention and embedding layers, and what
     get_clusterable_weights() of any other class returns (pairs of name and variable). Biases and normalizations are

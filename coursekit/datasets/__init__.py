@@ -69,7 +69,7 @@ def names():
 
 
 def cards_markdown():
-    """A table in markdown of all data sets, and one of all photographs, with source and licence. Loads nothing."""
+    """A table in markdown of all data sets, and one of all photographs, with source and license. Loads nothing."""
     cards = [*(card for card, _ in BUNDLED.values()), *(spec.card for spec in PUBLISHED.values()), cifar.CARD]
     return f"{table(cards)}\n\nSingle images, by `coursekit.datasets.photograph(name)`:\n\n{photographs_table()}"
 

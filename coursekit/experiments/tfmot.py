@@ -18,7 +18,7 @@ from coursekit.console import quiet
 from coursekit.errors import CoursekitError
 from coursekit.experiments.common import fit, logits_of, reference_network
 
-INITIALISATIONS = ("LINEAR", "RANDOM", "DENSITY_BASED", "KMEANS_PLUS_PLUS")
+INITIALIZATIONS = ("LINEAR", "RANDOM", "DENSITY_BASED", "KMEANS_PLUS_PLUS")
 _COLLAB = "tensorflow_model_optimization.python.core.quantization.keras.collab_opts"
 
 

@@ -36,7 +36,7 @@ def convolutional():
 
 
 def residual():
-    """A block that adds its input, with batch normalisation."""
+    """A block that adds its input, with batch normalization."""
     inputs = keras.Input((8, 8, 2))
     x = layers.Conv2D(4, 3, padding="same", use_bias=False)(inputs)
     x = layers.BatchNormalization()(x)
@@ -48,7 +48,7 @@ def residual():
 
 
 def transformer():
-    """Embeddings with a mask, attention, layer normalisation."""
+    """Embeddings with a mask, attention, layer normalization."""
     inputs = keras.Input((6,), dtype="int32")
     x = layers.Embedding(11, 8, mask_zero=True)(inputs)
     x = layers.LayerNormalization()(x + layers.MultiHeadAttention(2, 4, name="attention")(x, x))

@@ -25,7 +25,7 @@ def test_card_tells_the_truth(name):
     assert {str(part.dtype) for part in values} == {card.dtype}
     assert (min(map(np.nanmin, values)), max(map(np.nanmax, values))) == card.range
     assert all(array.flags.writeable for array in data[:4])
-    assert "http" in card.source and card.licence
+    assert "http" in card.source and card.license
 
 
 @pytest.mark.parametrize("name", CLASSIFIED)

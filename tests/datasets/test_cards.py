@@ -43,9 +43,9 @@ def test_card_reads_well():
     ):
         assert fact in " ".join(text.split()) and fact in markdown
     assert max(map(len, text.splitlines())) <= 100
-    assert re.search(r"^\| licence \| .*\|$", markdown, re.MULTILINE)
+    assert re.search(r"^\| license \| .*\|$", markdown, re.MULTILINE)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        card.licence = "mine"
+        card.license = "mine"
 
 
 def test_tables_have_a_full_row_for_every_data_set_and_every_photograph(monkeypatch):

@@ -85,13 +85,13 @@ def test_the_random_state_of_others_does_not_matter():
 
 
 def test_distortion_without_any_is_the_picture_itself():
-    """Sampled at its own pixels, a picture comes back; half a pixel further, it is the mean of neighbours."""
+    """Sampled at its own pixels, a picture comes back; half a pixel further, it is the mean of neighbors."""
     picture = glyphs.draw("R", "DejaVuSans.ttf")[None]
     places = glyphs.STEPS * np.stack(np.mgrid[:28, :28], axis=-1).reshape(1, -1, 2)
     np.testing.assert_array_equal(glyphs.sampled(picture, places).reshape(28, 28), picture[0])
     right = glyphs.sampled(picture, places + np.array([0, glyphs.STEPS // 2])).reshape(28, 28)
-    neighbour = np.pad(picture[0].astype(int), ((0, 0), (0, 1)))[:, 1:]
-    np.testing.assert_array_equal(right, (picture[0] + neighbour + 1) // 2)
+    neighbor = np.pad(picture[0].astype(int), ((0, 0), (0, 1)))[:, 1:]
+    np.testing.assert_array_equal(right, (picture[0] + neighbor + 1) // 2)
     assert glyphs.sampled(picture, places + 40 * glyphs.STEPS).max() == 0  # outside there is nothing
 
 

@@ -38,13 +38,13 @@ def test_a_photograph_is_what_its_card_says(name):
 
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
-def test_a_card_names_author_source_and_a_free_licence(name):
+def test_a_card_names_author_source_and_a_free_license(name):
     card = PHOTOGRAPHS[name]
-    assert re.match(r"CC0|CC BY 2\.0|public domain", card.licence)
+    assert re.match(r"CC0|CC BY 2\.0|public domain", card.license)
     assert card.title and card.author and ("http" in card.source or card.source.startswith("given to scikit-image"))
     text = str(card)
-    assert all(fact in text for fact in (name, card.title, card.author, card.licence, card.source, card.package))
-    assert ("color" if len(card.shape) == 3 else "grey") in text
+    assert all(fact in text for fact in (name, card.title, card.author, card.license, card.source, card.package))
+    assert ("color" if len(card.shape) == 3 else "gray") in text
 
 
 @pytest.mark.parametrize("name", sorted(set(PHOTOGRAPHS) - {"china", "flower"}))
@@ -55,7 +55,7 @@ def test_it_is_scikit_images_own(name):
 
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
-def test_scikit_image_states_the_licence(name):
+def test_scikit_image_states_the_license(name):
     """Where it says so itself, in the docstring of its loader."""
     if PHOTOGRAPHS[name].package == "scikit-learn":
         assert "creative commons" in (path(name).parent / "README.txt").read_text().lower()
@@ -129,7 +129,7 @@ def test_the_same_pixels_in_another_file_serve(name, installed):
 def test_what_is_said_of_an_altered_image(installed):
     image = photograph("camera")
     for changed, words in (
-        (image[:, :-1], "it is an image of 511 × 512, not 512 × 512, grey"),
+        (image[:, :-1], "it is an image of 511 × 512, not 512 × 512, gray"),
         (image ^ np.uint8(1), "the values of the image are not the published ones"),
         (image > 100, "the values of the image are not the published ones"),  # one bit for each pixel
         (np.stack([image] * 3, axis=-1), "the values of the image are not the published ones"),

@@ -132,7 +132,7 @@ def assignment(name, notebook, names=()):
     """
     solutions = _solutions(name, notebook)
     points = points_of(name, notebook)
-    notebook = notebooks.clear_outputs(notebooks.normalise(notebook))
+    notebook = notebooks.clear_outputs(notebooks.normalize(notebook))
     cells = []
     for cell in notebook.cells:
         if "solution" in notebooks.tags(cell):

@@ -124,7 +124,7 @@ def _notebook(path, notebook, home):
     _place(notebook, "setup", "code", setup_cell(name, home), 2)
     before = next((i for i, cell in enumerate(notebook.cells) if cell.source.startswith("## Sources")), None)
     _place(notebook, "terms", "markdown", _terms(about), len(notebook.cells) if before is None else before)
-    return nbformat.writes(notebooks.normalise(notebook)) + "\n"
+    return nbformat.writes(notebooks.normalize(notebook)) + "\n"
 
 
 def _place(notebook, tag, kind, source, position):
