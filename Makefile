@@ -2,10 +2,11 @@
 # and make:
 #   make lab      make the environment and open JupyterLab on the welcome page
 #   make test     make it, run the tests and execute every notebook as a test
-#   make check    the slower proofs: lint, other backends, the student edition, grading, the pages, Colab
+#   make check    the slower proofs: lint, the student edition, grading, the pages, Colab, and the notebooks on JAX (with
+#                 TORCH=1 on PyTorch) that have changed since they were recorded, in MINUTES=25; ALL=1 runs all of them
 #   make site     build the course as web pages in build/site
 #   make env      make the environment only; `make env TORCH=1` brings PyTorch, which is large; TEACH=1 what grading
-#                 and the pages need
+#                 and the pages need; CLUSTER=1 Dask, for `coursekit run --dask`
 #   make lock     renew constraints.txt
 #   make clean    remove the environment and what was built
 
@@ -15,8 +16,11 @@ comma := ,
 SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 # A marker stands for "installed in this very folder": a checkout that was moved or copied is installed again.
 HERE   := $(shell printf '%s' "$(CURDIR)" | cksum | cut -d' ' -f1)
-EXTRAS := course$(if $(TORCH),$(comma)torch)$(if $(TEACH),$(comma)teach)
+EXTRAS := course$(if $(TORCH),$(comma)torch)$(if $(TEACH),$(comma)teach)$(if $(CLUSTER),$(comma)cluster)
 MARKER := $(VENV)/installed-$(HERE)-$(subst $(comma),-,$(EXTRAS))
+# Which notebooks `make check` runs on the other backends. The records of the first are to be committed.
+MINUTES ?= 25
+WHICH  := $(if $(ALL),--again --results build/results,--stale --minutes $(MINUTES))
 WELCOME := --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/00_welcome.ipynb
 # JupyterLab asks nobody about news and looks for no updates: the course needs no network.
 SETTINGS := {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
@@ -31,7 +35,7 @@ test: env
 	$(PY) -m pytest -m "not slow" -n 2 --dist loadscope
 
 check:
-	@$(MAKE) --no-print-directory env TEACH=1
+	@$(MAKE) --no-print-directory env TEACH=1 CLUSTER=1
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m coursekit lint
@@ -39,7 +43,7 @@ check:
 	$(PY) -m coursekit doctor
 	$(PY) -m pytest -m slow tests
 	rm -rf build/students && $(PY) -m coursekit release build/students
-	$(PY) -m coursekit run --again --jobs 2 --backends jax $(if $(TORCH),torch) --results build/results
+	$(PY) -m coursekit run $(WHICH) --backends jax $(if $(TORCH),torch)
 
 site:
 	@$(MAKE) --no-print-directory env TEACH=1
@@ -70,7 +74,7 @@ $(MARKER): pyproject.toml constraints.txt
 
 lock: env
 	$(PY) -m pip install --quiet --disable-pip-version-check uv
-	$(PY) -m uv pip compile pyproject.toml --universal --python-version 3.11 --extra course --extra torch --extra teach \
+	$(PY) -m uv pip compile pyproject.toml --universal --python-version 3.11 --extra course --extra torch --extra teach --extra cluster \
 	  --upgrade --quiet --no-annotate --no-emit-index-url --no-emit-find-links \
 	  --custom-compile-command "make lock" -o constraints.txt
 

@@ -1,4 +1,7 @@
-"""What a student or a notebook hands in, as a NumPy array: a list, an array, or any backend's tensor."""
+"""What a student or a notebook hands in, as a NumPy array: a list, an array, or any backend's tensor.
+
+Born in notebook 00.
+"""
 
 
 def as_array(answer):

@@ -1,6 +1,8 @@
 """claim(): a sentence about a result, asserted and recorded.
 
 Prose in a notebook never states a measured result; a claim does, and where it does not hold the notebook stops.
+
+Born in notebook 00.
 """
 
 import math

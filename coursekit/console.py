@@ -1,6 +1,6 @@
 """What shows as text: quiet() silences compiled code, progress() is the one progress bar, table() the one table.
 
-COURSEKIT_PROGRESS=off shows no progress bars (for notebooks that nobody watches).
+COURSEKIT_PROGRESS=off shows no progress bars (for notebooks that nobody watches). Born in notebook 00.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""The exceptions of coursekit. Each message says in a sentence what is wrong and what to do."""
+"""The exceptions of coursekit. Each message says in a sentence what is wrong and what to do. Born in notebook 00."""
 
 
 class CoursekitError(Exception):

@@ -2,8 +2,8 @@
 
 A new Keras may change any of them without notice. Each function and constant here says in one sentence what it relies
 on. `tests/test_keras_internals.py` tries these promises one by one, with the newest Keras and with the oldest that the
-course is tested with, and a failure repeats the sentence. Keras is imported when a function is called. Used from
-notebook 06 on.
+course is tested with, and a failure repeats the sentence. Keras is imported when a function is called. Born in notebook
+06.
 """
 
 import contextlib

@@ -1,5 +1,8 @@
 """Where the course's own files are, in the checkout or inside the installed package; and `write_whole`, which writes a
-file whole or not at all."""
+file whole or not at all.
+
+Born in notebook 00.
+"""
 
 import contextlib
 import os

@@ -1,8 +1,9 @@
 """Records of runs: what a notebook notes while it runs, and what earlier runs gave.
 
 `coursekit run` appends one line of JSON per run to `data/results/NN.jsonl`: notebook, seed, backend, profile, machine,
-date, minutes, memory, claims and exercises. It names a file in the environment variable COURSEKIT_NOTES, and
-`note` writes there what happens in the kernel. `recorded` reads the kept lines.
+date, minutes, memory, claims, exercises, and a key over all that the result depends on. It names a file in the
+environment variable COURSEKIT_NOTES, and `note` writes there what happens in the kernel. `recorded` reads the kept
+lines. Born in notebook 00.
 """
 
 import json
@@ -71,19 +72,17 @@ class Recorded:
 
 
 def recorded(notebook, name, profile="full"):
-    """What earlier runs of `notebook` recorded under `name` in a claim, or None where there is no record.
+    """What earlier runs of `notebook` recorded under `name` in a claim that held, or None where there is no record.
 
     notebook: number or name, such as "19" or "19_weight_clustering".
     name:     the keyword under which a claim recorded the value.
-    profile:  "full" or "quick". Of the runs at that profile, those on the machine that ran last are taken,
-              the newest for each seed and backend.
+    profile:  "full" or "quick". Of the runs at that profile in which the claim held, whatever came of others, those on
+              the machine that ran last are taken, the newest for each seed and backend.
     """
     newest = {}
     for run in read_lines(results_file(notebook)):
-        if run.get("profile") != profile or run.get("status") != "ok":
-            continue
-        for made in run.get("claims", []):
-            if name in made["values"]:
+        for made in run.get("claims", []) if run.get("profile") == profile else []:
+            if made["held"] and name in made["values"]:
                 newest[run["machine"], run["backend"], run["seed"]] = (run, made["values"][name])
     if not newest:
         return None

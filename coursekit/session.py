@@ -6,6 +6,8 @@ says in one line what the notebook is running on. Environment variables that it 
     KERAS_BACKEND       tensorflow (the default), jax or torch
     COURSEKIT_PROFILE   quick or full; without it, full where there is a GPU and quick elsewhere
     COURSEKIT_SEED      a whole number, 0 by default
+
+Born in notebook 00.
 """
 
 import contextlib
@@ -150,8 +152,17 @@ def _choose_backend():
             f"{backend}: restart the kernel, and run the setup cell before anything else imports Keras"
         )
     os.environ["KERAS_BACKEND"] = backend
+    for variable, value in _QUIET_THREADS.get(backend, {}).items():
+        os.environ.setdefault(variable, value)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     return backend
+
+
+# PyTorch shares each operation among OpenMP's threads, and a thread that has done its part keeps its core busy while it
+# waits for the others. Where a browser or a second notebook wants that core too, the waiting thread holds up the one it
+# waits for, and a step of a small network took five to ten times as long. Threads that sleep while they wait cost next
+# to nothing. OpenMP reads this when PyTorch is loaded, and never again.
+_QUIET_THREADS = {"torch": {"OMP_WAIT_POLICY": "PASSIVE"}}
 
 
 def _compare_with_tested(backend):

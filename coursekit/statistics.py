@@ -1,6 +1,6 @@
 """How sure one can be of a number: intervals for accuracies and means, and whether two classifiers differ.
 
-Notebook 18 introduces the intervals and the tests.
+Born in notebook 18.
 """
 
 import math

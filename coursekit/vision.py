@@ -12,7 +12,7 @@ def affine(angle=0.0, shift=(0.0, 0.0), shear=0.0, zoom=(1.0, 1.0)):
     moves down and right; shear: columns moved right for each row down; zoom: (rows, columns), above 1 enlarges.
     For n maps give arrays: angle and shear (n,), shift and zoom (n, 2), and those that all maps share as for one map.
     The matrices are then (n, 2, 2) and the shifts (n, 2).
-    A map takes a place of the old image, measured from its centre, to matrix @ place + shift in the new one.
+    A map takes a place of the old image, measured from its center, to matrix @ place + shift in the new one.
     """
     angle, shear, shift, zoom = (np.asarray(values, dtype=float) for values in (angle, shear, shift, zoom))
     maps = np.broadcast_shapes(angle.shape, shear.shape, shift.shape[:-1], zoom.shape[:-1])  # () or (n,)
@@ -41,9 +41,9 @@ def warp(images, matrices, shifts):
     if n > CHUNK:
         parts = [slice(start, start + CHUNK) for start in range(0, n, CHUNK)]
         return np.concatenate([warp(images[part], matrices[part], shifts[part]) for part in parts])
-    centre = np.array([height - 1, width - 1]) / 2
-    places = np.stack(np.mgrid[:height, :width], axis=-1).reshape(1, -1, 2) - centre  # (1, pixels, 2)
-    old = (places - shifts[:, None]) @ np.linalg.inv(matrices).transpose(0, 2, 1) + centre  # (n, pixels, 2)
+    center = np.array([height - 1, width - 1]) / 2
+    places = np.stack(np.mgrid[:height, :width], axis=-1).reshape(1, -1, 2) - center  # (1, pixels, 2)
+    old = (places - shifts[:, None]) @ np.linalg.inv(matrices).transpose(0, 2, 1) + center  # (n, pixels, 2)
     corner = np.floor(old).astype(int)
     part = (old - corner).astype(images.dtype)
     framed = np.pad(images, [(0, 0), (1, 1), (1, 1)] + [(0, 0)] * (images.ndim - 3))

@@ -17,7 +17,7 @@ SYSTEMS = {"Linux": ("linux", "x86_64"), "Darwin": ("darwin", "arm64"), "Windows
 
 def wanted():
     extras = PYPROJECT["project"]["optional-dependencies"]
-    lines = [*PYPROJECT["project"]["dependencies"], *extras["course"], *extras["torch"]]
+    lines = [*PYPROJECT["project"]["dependencies"], *extras["course"], *extras["torch"], *extras["cluster"]]
     return [Requirement(line) for line in lines]
 
 

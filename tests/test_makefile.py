@@ -96,3 +96,14 @@ def test_ci_runs_test_and_check():
     script = (ROOT / ".ci" / "run").read_text()
     assert "make test" in script and "make check" in script and "chromium" in script
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_pre_commit_runs_what_make_check_runs_first():
+    import yaml
+
+    (repo,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    hooks = [hook["entry"].removeprefix(".venv/bin/python -m ") for hook in repo["hooks"]]
+    recipe = (ROOT / "Makefile").read_text().split("\ncheck:\n")[1].splitlines()
+    lines = [line.removeprefix("\t$(PY) -m ") for line in recipe if line.startswith("\t$(PY) -m ")]
+    assert hooks and lines[: len(hooks)] == hooks
+    assert repo["repo"] == "local" and all(hook["language"] == "system" for hook in repo["hooks"])

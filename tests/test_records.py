@@ -7,8 +7,8 @@ import pytest
 from coursekit import records
 
 
-def line(value, seed=0, machine="2 cores", date="2026-11-21T10:00:00+00:00", **more):
-    claims = [{"sentence": "s", "held": True, "evidence": "", "values": {"accuracy": value}}]
+def line(value, seed=0, machine="2 cores", date="2026-11-21T10:00:00+00:00", held=True, **more):
+    claims = [{"sentence": "s", "held": held, "evidence": "", "values": {"accuracy": value}}]
     run = {"profile": "full", "status": "ok", "seed": seed, "backend": "tensorflow", "machine": machine, "date": date}
     return json.dumps(run | {"claims": claims, "minutes": 1.0} | more)
 
@@ -22,7 +22,7 @@ def results(tmp_path, monkeypatch):
 
 def test_without_a_record_there_is_none(results):
     assert records.recorded("19", "accuracy") is None
-    results.write_text(line(0.9, profile="quick") + "\n" + line(0.1, status="failed") + "\n")
+    results.write_text(line(0.9, profile="quick") + "\n" + line(0.1, held=False) + "\n")
     assert records.recorded("19", "accuracy") is None
     assert records.recorded("19_weight_clustering", "accuracy", profile="quick").values == (0.9,)
 
@@ -32,6 +32,15 @@ def test_the_newest_run_of_each_seed_counts(results):
     found = records.recorded("19", "accuracy")
     assert found.values == (0.9, 0.8) and found.mean == pytest.approx(0.85) and found.deviation > 0
     assert "2 runs at `full`, 2026-11-22, 2 cores" in str(found)
+
+
+def test_a_run_counts_by_the_claim_that_recorded_the_value_whatever_became_of_others(results):
+    newer = "2026-11-22T10:00:00+00:00"
+    results.write_text(
+        "\n".join([line(0.5), line(0.9, date=newer, status="claims"), line(0.1, date=newer, held=False)])
+    )
+    found = records.recorded("19", "accuracy")
+    assert found.values == (0.9,) and found.date == "2026-11-22"
 
 
 def test_machines_are_not_mixed(results):

@@ -1,6 +1,7 @@
 """setup(), scale(), quiet() and progress(): what a notebook's first cell does, in processes of their own."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -45,6 +46,29 @@ def test_the_backend_is_the_one_asked_for(backend):
     assert done.stdout.splitlines()[-1] == backend and done.stderr == ""
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only GCC's OpenMP says how long it spins")
+def test_the_threads_of_pytorch_sleep_while_they_wait():
+    """On a busy machine, threads that spin while they wait made PyTorch five to ten times slower."""
+    pytest.importorskip("torch", reason="the extra torch is not installed (make env TORCH=1)")
+    code = "from coursekit import session; session._choose_backend(); import torch"
+    done = session(code, KERAS_BACKEND="torch", OMP_DISPLAY_ENV="VERBOSE")
+    assert re.findall(r"GOMP_SPINCOUNT = '(\d+)'", done.stderr) == ["0"], done.stderr
+
+
+@pytest.mark.parametrize(
+    "backend, chosen, policy", [("torch", None, "PASSIVE"), ("torch", "ACTIVE", "ACTIVE"), ("tensorflow", None, None)]
+)
+def test_how_threads_wait_is_chosen_for_pytorch_alone_and_only_where_nobody_chose(monkeypatch, backend, chosen, policy):
+    from coursekit import session
+
+    environment = {"KERAS_BACKEND": backend} | ({"OMP_WAIT_POLICY": chosen} if chosen else {})
+    monkeypatch.setattr(session.os, "environ", environment)
+    monkeypatch.setattr(session.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+    assert session._choose_backend() == backend
+    assert environment.get("OMP_WAIT_POLICY") == policy
+
+
 @pytest.mark.parametrize(
     "variable, value, says",
     [
@@ -74,7 +98,7 @@ def test_a_running_keras_cannot_change_its_backend():
     assert "restart the kernel" in last
 
 
-def test_a_strangers_coursekit_beside_ours_is_recognised(tmp_path):
+def test_a_strangers_coursekit_beside_ours_is_recognized(tmp_path):
     metadata = tmp_path / "coursekit-0.4.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: coursekit\nVersion: 0.4\n")

@@ -66,6 +66,9 @@ def _add_run(commands):
             jobs=asked.jobs,
             results=asked.results,
             again=asked.again,
+            stale=asked.stale,
+            minutes=asked.minutes,
+            dask=asked.dask,
         )
 
     parser = _add(
@@ -80,9 +83,16 @@ def _add_run(commands):
     parser.add_argument("--seeds", nargs="+", default=["0"], metavar="SEED", help="such as 0-4 (default: 0)")
     parser.add_argument("--backends", nargs="+", default=["tensorflow"], metavar="BACKEND", help="tensorflow jax torch")
     parser.add_argument("--profile", choices=["quick", "full"], default="quick", help="default: quick")
-    parser.add_argument("--jobs", type=int, metavar="N", help="runs at once (default: one for two cores)")
+    parser.add_argument("--jobs", type=int, metavar="N", help="runs at once (default: one a core, if memory allows)")
     parser.add_argument("--results", metavar="FOLDER", help="where to keep the records (default: data/results)")
     parser.add_argument("--again", action="store_true", help="run what is already recorded, too")
+    parser.add_argument(
+        "--stale",
+        action="store_true",
+        help="run what has changed since it was recorded: cells, coursekit, data, versions",
+    )
+    parser.add_argument("--minutes", type=float, metavar="M", help="with --stale: start nothing that would take longer")
+    parser.add_argument("--dask", metavar="ADDRESS", help="let the workers of a Dask scheduler do it: tcp://host:8786")
 
 
 def _add_refresh(commands):
@@ -158,7 +168,9 @@ def _add_release(commands):
     )
     parser.add_argument("out", metavar="OUT", help="a folder that does not exist yet")
     parser.add_argument("--nbgrader", action="store_true", help="write a course folder for nbgrader instead")
-    parser.add_argument("--jobs", type=int, metavar="N", help="notebooks at once (default: one a core, at most 4)")
+    parser.add_argument(
+        "--jobs", type=int, metavar="N", help="notebooks at once (default: one a core, if memory allows)"
+    )
     parser.add_argument("--no-run", action="store_true", help="do not execute the result")
 
 

@@ -161,7 +161,7 @@ def normal_form(page):
         size = page.path.stat().st_size
         if size > MAX_BYTES:
             yield f"the file has {size:,} bytes, more than {MAX_BYTES:,}; draw fewer or smaller figures"
-        normal = nbformat.writes(notebooks.normalise(nbformat.from_dict(page.notebook))) + "\n"
+        normal = nbformat.writes(notebooks.normalize(nbformat.from_dict(page.notebook))) + "\n"
         if page.path.read_text(encoding="utf-8") != normal:
             yield "the file is not in normal form (an editor left metadata in it); run `coursekit refresh`"
 
@@ -199,11 +199,12 @@ def exercise_outcomes(page):
 
 @rule
 def nbval_marks(page):
-    """Marks for nbval are spelt as it reads them; it ignores all others."""
+    """Marks for nbval are tags, which no student reads, and spelled as nbval reads them; it ignores all others."""
     for i, cell in page.code:
-        for mark in re.findall(r"(?m)#\s*(\w*NBVAL\w*)", cell.source, flags=re.I):
-            if mark not in ("NBVAL_CHECK_OUTPUT", "NBVAL_RAISES_EXCEPTION"):
-                yield f"cell {i} is marked {mark}, which nbval ignores or the course refuses; write NBVAL_CHECK_OUTPUT"
+        marks = re.findall(r"(?m)#\s*(\w*NBVAL\w*)", cell.source, flags=re.I)
+        marks += [tag for tag in notebooks.tags(cell) if "nbval" in tag.lower() and tag != "nbval-check-output"]
+        for mark in marks:
+            yield f"cell {i} is marked {mark}; give the cell the tag nbval-check-output, or no mark"
 
 
 @rule

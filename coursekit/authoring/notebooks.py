@@ -73,7 +73,7 @@ def read(path):
 
 def write(path, notebook):
     """Write a notebook in its normal form, whole or not at all. Raises FileNotWritten."""
-    normalise(notebook)
+    normalize(notebook)
     write_whole(path, nbformat.writes(notebook))
 
 
@@ -98,7 +98,7 @@ def content_hash(notebook):
     return hashlib.sha256(code.encode()).hexdigest()[:16]
 
 
-def normalise(notebook):
+def normalize(notebook):
     """Put a notebook into the one form in which it is stored, so that a diff shows only what changed."""
     own = notebook.metadata.get("coursekit")
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNELSPEC, "language_info": {"name": "python"}})
@@ -123,7 +123,7 @@ def normalise(notebook):
 
 
 def _normal_outputs(outputs):
-    """Outputs with neighbouring pieces of one stream joined, erased text gone and no metadata but what shows."""
+    """Outputs with neighboring pieces of one stream joined, erased text gone and no metadata but what shows."""
     normal = []
     for output in outputs:
         if output.output_type == "stream":

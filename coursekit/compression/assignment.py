@@ -1,7 +1,7 @@
-"""Each weight becomes its nearest centroid, fast, and gradients flow to both. Taught in notebook 19.
+"""Each weight becomes its nearest centroid, fast, and gradients flow to both. Born in notebook 19.
 
 In one dimension the nearest centroid needs no table of distances: with the centroids sorted, it follows from where the
-weight stands among the midpoints between neighbours, found in log2(k) comparisons. The search below has no branches,
+weight stands among the midpoints between neighbors, found in log2(k) comparisons. The search below has no branches,
 so a compiler can run it over all weights at once; where none compiles, the backend's own search is used.
 """
 

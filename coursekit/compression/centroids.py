@@ -1,4 +1,4 @@
-"""Where the centroids of a set of weights start: five ways, in NumPy. Taught in notebook 19.
+"""Where the centroids of a set of weights start: five ways, in NumPy. Born in notebook 19.
 
 The first four have the names and the results of tensorflow-model-optimization (those that draw at random: the same
 method, other draws). None of them is k-means: they place centroids, and training moves them. OPTIMAL is k-means, solved
@@ -173,7 +173,7 @@ def _best_starts(points, sizes, count):
 
     best[i] is the least cost of the points before i in j clusters. Adding a cluster j..i costs cost(j, i), and the
     best j never falls as i rises: so each row of the table is filled from the middle out, all middles of one depth at
-    once, each looking only between the answers of its neighbours.
+    once, each looking only between the answers of its neighbors.
     """
     middle = np.average(points, weights=sizes)
     weight = np.concatenate([[0.0], np.cumsum(sizes)])

@@ -1,4 +1,4 @@
-"""Weight clustering for Keras 3: few values in each weight tensor, trained. Taught in notebook 19.
+"""Weight clustering for Keras 3: few values in each weight tensor, trained. Born in notebook 19.
 
 The names and arguments are those of tensorflow-model-optimization, whose method this is: centroids are placed among the
 weights, each weight is used as its nearest centroid, and both go on being trained.
@@ -34,7 +34,7 @@ def cluster_weights(
     cluster_per_channel:     kernels of two-dimensional convolutions get so many values for each output channel.
     layers:                  which layers: None for all, a function of a layer, or layers, classes, names or a list of
                              these. The layers inside attention and recurrent layers count as one with them.
-    seed:                    of the initialisations that draw at random.
+    seed:                    of the initializations that draw at random.
 
     Kernels and embeddings are clustered: of dense, convolutional, recurrent, attention and embedding layers, and what
     get_clusterable_weights() of any other class returns (pairs of name and variable). Biases and normalizations are

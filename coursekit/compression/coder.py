@@ -1,4 +1,4 @@
-"""Tensors as few bits: a codebook, indices and positions of zeros, each coded with probabilities learnt on the way.
+"""Tensors as few bits: a codebook, indices and positions of zeros, each coded with probabilities learned on the way.
 
 Everything goes through one range coder (`constriction`), which spends -log2 p bits on a symbol that was given the
 probability p. What remains is to predict well, and nothing is predicted from a table in the file: writer and reader
@@ -367,17 +367,17 @@ def _bytes(channel, bits, n, dtype):
     found = np.zeros((n, size), dtype=np.uint8)
     for i in range(size):
         plane, name = None if planes is None else planes[:, i], f"byte {i} of {size}"
-        learnt = 0
+        learned = 0
         if i and n >= 64:
-            learnt = choice(channel, None if plane is None else _is_learnt(plane), 2)
-        if not i or learnt:
+            learned = choice(channel, None if plane is None else _is_learned(plane), 2)
+        if not i or learned:
             found[:, i] = adaptive(channel, plane, n, 256, name if not i else None)
         elif n:
             found[:, i] = channel.code(plane, n, channel.uniform(256))
     return found.view(f">u{size}").reshape(-1).astype(dtype)
 
 
-def _is_learnt(plane):
+def _is_learned(plane):
     cost = Counter()
     adaptive(cost, plane, len(plane), 256)
     return int(cost.total() < 8 * len(plane))

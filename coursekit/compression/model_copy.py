@@ -2,7 +2,7 @@
 
 Clustering and pruning ask the same things of a model: what layers there are, also inside others; which of their weights
 count (kernels and embeddings; not biases, not the scale of a normalization); which of them a rule chooses; and a copy
-of the model that shares nothing with it. Taught in notebooks 18 and 19.
+of the model that shares nothing with it. Born in notebook 18.
 """
 
 import inspect

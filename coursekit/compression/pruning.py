@@ -1,4 +1,4 @@
-"""Magnitude pruning for Keras 3: small weights become 0, more and more of them while training. Taught in notebook 18.
+"""Magnitude pruning for Keras 3: small weights become 0, more and more of them while training. Born in notebook 18.
 
 The names and arguments are those of tensorflow-model-optimization; the method is that of Zhu and Gupta (2017), "To
 prune, or not to prune". A pruned weight keeps the value it had and gets no gradient, and comes back if, at a later

@@ -3,6 +3,8 @@
 Entropy is Shannon's (1948): no code that takes the weights of a tensor one by one, as independent draws from the
 tensor's own shares, needs fewer bits on average. A code that sees more (that whole rows are zero, say) can get below
 this bound, and one that has to send a codebook first stays above it. Notebook 18 introduces entropy.
+
+Born in notebook 18.
 """
 
 import math

@@ -2,7 +2,7 @@
 
 The wrapper owns what the function needs (centroids, masks), calls the layer with the changed values in place of the
 stored ones, and puts those back. So the layer itself, whatever its class and whatever is inside it, need not know.
-Taught in notebooks 18 and 19.
+Born in notebook 18.
 """
 
 import inspect

@@ -1,20 +1,22 @@
-"""load(name): the course's data sets, split, verified and described.
+"""load(name): the course's data sets, split, verified and described. photograph(name): single images.
 
     x_train, y_train, x_test, y_test, card = load("digits")
+    image = photograph("astronaut")
 
-`bundled` holds what scikit-learn and statsmodels bring, `published` what is found on this machine or downloaded (and
-`cifar` CIFAR-10, whose files have a form of their own),
-`verify` decides whether a file is the true data, `files` reads, fetches and keeps files, `cards` describes.
-Importing this imports no NumPy: notebooks do it in their first cell.
+`bundled` holds the data sets that other packages bring, `glyphs` one that is drawn, `photographs` the images, and
+`packages` reads files inside those packages. `published` holds what is found on this machine or downloaded (`cifar`:
+CIFAR-10, whose files have a form of their own). `verify` decides whether a file is the true data, `files` reads,
+fetches and keeps files, `cards` describes. Importing this imports no NumPy: notebooks do it in their first cell.
 """
 
-from coursekit.datasets import cifar
+from coursekit.datasets import cifar, glyphs  # noqa: F401 (glyphs registers itself)
 from coursekit.datasets.bundled import BUNDLED
 from coursekit.datasets.cards import Card, Dataset, table
+from coursekit.datasets.photographs import PHOTOGRAPHS, Photograph, photograph, photographs_table
 from coursekit.datasets.published import PUBLISHED, NothingCame, load_published
 from coursekit.errors import DataUnavailable
 
-__all__ = ["Card", "Dataset", "cards_markdown", "load", "names"]
+__all__ = ["PHOTOGRAPHS", "Card", "Dataset", "Photograph", "cards_markdown", "load", "names", "photograph"]
 
 
 def load(name, data_dir=None):
@@ -67,12 +69,15 @@ def names():
 
 
 def cards_markdown():
-    """A table in markdown of all data sets, with source and licence. Loads and downloads nothing."""
-    return table([*(card for card, _ in BUNDLED.values()), *(spec.card for spec in PUBLISHED.values()), cifar.CARD])
+    """A table in markdown of all data sets, and one of all photographs, with source and license. Loads nothing."""
+    cards = [*(card for card, _ in BUNDLED.values()), *(spec.card for spec in PUBLISHED.values()), cifar.CARD]
+    return f"{table(cards)}\n\nSingle images, by `coursekit.datasets.photograph(name)`:\n\n{photographs_table()}"
 
 
 def _meant(name):
     from difflib import get_close_matches
 
+    if name.lower() in PHOTOGRAPHS:
+        return f" (did you mean coursekit.datasets.photograph({name.lower()!r})?)"
     close = get_close_matches(name.lower(), names(), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""

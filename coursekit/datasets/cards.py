@@ -1,4 +1,7 @@
-"""What load() returns: the arrays of a data set, and a card that says what they are and where they come from."""
+"""What load() returns: the arrays of a data set, and a card that says what they are and where they come from.
+
+Born in notebook 00.
+"""
 
 import textwrap
 from dataclasses import dataclass
@@ -17,7 +20,7 @@ class Card:
     dtype: str  # of the values
     range: tuple[float, float]  # least and greatest value (of x; of y in a series)
     source: str  # who made it, and where it is published
-    licence: str
+    license: str
     tier: str  # how it is had: "bundled", "found" or "downloaded"
     classes: tuple[str, ...] = ()  # the name of each label, in order
     features: tuple[str, ...] = ()  # the name of each column
@@ -45,7 +48,7 @@ class Card:
             "classes": ", ".join(self.classes),
             "features": ", ".join(self.features),
             "source": self.source,
-            "licence": self.licence,
+            "license": self.license,
             "tier": self.tier,
             "note": self.note,
         }
@@ -82,9 +85,9 @@ class Dataset(NamedTuple):
 
 def table(cards):
     """The cards as one table in markdown."""
-    head = "| Name | What it is | Task | Samples | Values | Tier | Source | Licence |\n" + "|---" * 8 + "|"
+    head = "| Name | What it is | Task | Samples | Values | Tier | Source | License |\n" + "|---" * 8 + "|"
     rows = [
-        [f"`{card.name}`", card.title, card.task, card.size, card.values, card.tier, card.source, card.licence]
+        [f"`{card.name}`", card.title, card.task, card.size, card.values, card.tier, card.source, card.license]
         for card in cards
     ]
     return "\n".join([head, *("| " + " | ".join(map(_cell, row)) + " |" for row in rows)])

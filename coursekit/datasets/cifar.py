@@ -28,7 +28,7 @@ AT_MOST = 200_000_000  # bytes; the archive has 170 million
 
 CARD = Card(
     name="cifar10",
-    title="small colour photographs, 32×32",
+    title="small color photographs, 32×32",
     task="classification",
     samples=(50000, 10000),
     shape=(32, 32, 3),
@@ -36,7 +36,7 @@ CARD = Card(
     range=(0, 255),
     source="A. Krizhevsky (2009), Learning multiple layers of features from tiny images, "
     "https://www.cs.toronto.edu/~kriz/cifar.html",
-    licence="none stated; the publisher asks to cite the report",
+    license="none stated; the publisher asks to cite the report",
     tier="found or downloaded",
     classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
     note=f"The published split. Verified by the publisher's md5, so it is taken only as {ARCHIVE}.",

@@ -1,4 +1,7 @@
-"""Where files of data come from and go to: the reader's folder, Keras's cache, the network, our own cache."""
+"""Where files of data come from and go to: the reader's folder, Keras's cache, the network, our own cache.
+
+Born in notebook 00.
+"""
 
 import contextlib
 import os

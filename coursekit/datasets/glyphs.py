@@ -6,7 +6,7 @@ and Platt (2003), "Best practices for convolutional neural networks applied to v
 
 The same pins give the same images. Random numbers are those of NumPy's RandomState, whose streams are frozen, and
 FreeType draws in whole numbers. Cosines, logarithms and matrix products may differ between processors, but only in
-their last digits; the places that they give are rounded to 1/64 of a pixel, and grey values are read there in whole
+their last digits; the places that they give are rounded to 1/64 of a pixel, and gray values are read there in whole
 numbers. So two processors disagree only about a place that lies within some 1e-14 pixels of the middle between two
 steps. Among the 35 million places of this data set there is one with odds of less than one in ten thousand. Small as
 they are, no checksum of the images is published; tests/datasets/test_glyphs.py holds one of undistorted glyphs.
@@ -14,6 +14,9 @@ they are, no checksum of the images is published; tests/datasets/test_glyphs.py 
 
 from functools import cache
 from pathlib import Path
+
+from coursekit.datasets.bundled import bundled
+from coursekit.datasets.cards import Dataset
 
 UPPER, LOWER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abdefghijmnqrty"  # small letters that are not just smaller capitals
 GREEK, SIGNS = "ΓΔΘΛΞΠΣΦΨΩαβγδζθλμξπσφψω", "&?@#%$+=§"
@@ -33,6 +36,29 @@ BOX, SIDE = 20, 28  # pixels: a glyph before distortion, and the image
 POINTS = 80  # size at which a font is drawn before it is fitted into the box
 STEPS = 64  # a place in a picture is a whole number of these in a pixel
 CHUNK = 2000  # images distorted at once, to keep memory small
+
+
+@bundled(
+    name="glyphs",
+    title="letters and signs in many fonts, distorted; no digits",
+    task="classification",
+    samples=(17760, 4440),
+    shape=(28, 28),
+    dtype="uint8",
+    range=(0, 255),
+    source="drawn by coursekit/datasets/glyphs.py with the fonts DejaVu, STIX and Computer Modern that come with "
+    "matplotlib, https://matplotlib.org",
+    license="images CC BY 4.0, as the course's figures; the fonts have free licenses of their own",
+    classes=CLASSES,
+    note="74 classes with 240 + 60 pictures each, turned, sheared, resized and warped. The four fonts of the test part "
+    "are not among the 17 of the training part. Form and types are those of mnist. They are drawn at each load, which "
+    "takes a few seconds. Places are rounded to 1/64 of a pixel, gray values computed in whole numbers, so the pinned "
+    "versions give the same images on any processor, but for odds below one in ten thousand; hence no checksum.",
+)
+def glyphs(card):
+    """Letters and signs: x uint8 of shape (n, 28, 28), 0 to 255; y uint8 the place in card.classes."""
+    train, test = variants(CLASSES, 240), variants(CLASSES, 60, test=True, seed=1)
+    return Dataset(*train, *test, card)
 
 
 def variants(characters, each, *, test=False, seed=0):
@@ -127,11 +153,11 @@ def distort(pictures, random):
     back = turn @ slant / zoom[:, None]  # (n, 2, 2)
     moved = places - shift  # (n, 784, 2)
     old = moved[..., :1] * back[:, None, :, 0] + moved[..., 1:] * back[:, None, :, 1]
-    old += rubber(n, random) + (SIDE - 1) / 2
+    old += elastic_distortion(n, random) + (SIDE - 1) / 2
     return sampled(pictures, np.rint(old * STEPS).astype("int32")).reshape(n, SIDE, SIDE)
 
 
-def rubber(n, random, spread=4.0, strength=0.9):
+def elastic_distortion(n, random, spread=4.0, strength=0.9):
     """Smooth random displacements (n, 784, 2), in pixels: white noise, blurred with a Gaussian of deviation `spread`.
 
     strength: about the typical displacement, in pixels; each picture has its own, between nothing and twice that.
@@ -147,7 +173,7 @@ def rubber(n, random, spread=4.0, strength=0.9):
 
 
 def sampled(pictures, places):
-    """The grey at `places` (n, m, 2) of pictures (n, 28, 28), uint8 (n, m), interpolated linearly; outside there is 0.
+    """The gray at `places` (n, m, 2) of pictures (n, 28, 28), uint8 (n, m), interpolated linearly; outside there is 0.
 
     places: whole numbers, in 1/64 of a pixel (STEPS). All arithmetic is of whole numbers, so it is exact.
     """
@@ -158,7 +184,7 @@ def sampled(pictures, places):
     corner = np.minimum(places // STEPS, SIDE)
     row, column = np.moveaxis(places - corner * STEPS, -1, 0)  # how far beyond the corner, 0 to 64
     first = corner[..., 0] * (SIDE + 2) + corner[..., 1] + framed[0].size * np.arange(len(pictures))[:, None]
-    corners = [framed.ravel()[first + step] for step in (0, 1, SIDE + 2, SIDE + 3)]  # and its neighbours
+    corners = [framed.ravel()[first + step] for step in (0, 1, SIDE + 2, SIDE + 3)]  # and its neighbors
     upper, lower = (left * (STEPS - column) + right * column for left, right in (corners[:2], corners[2:]))
     total = upper * (STEPS - row) + lower * row
     return ((total + STEPS**2 // 2) // STEPS**2).astype("uint8")  # a half, to round to the nearest

@@ -1,7 +1,7 @@
 """Data sets that are too large to bundle: found on this machine, or downloaded once, and verified every time.
 
 The places, in this order: the reader's folder (COURSEKIT_DATA), Keras's cache, our own cache, the network. A file that
-is found and is not the true data is refused, with its name, and never passed over in silence.
+is found and is not the true data is refused, with its name, and never passed over in silence. Born in notebook 00.
 """
 
 import math
@@ -68,7 +68,7 @@ MNIST = Published(
         range=(0, 255),
         source="Y. LeCun, C. Cortes and C. J. C. Burges, The MNIST database of handwritten digits, "
         "http://yann.lecun.com/exdb/mnist/",
-        licence="CC BY-SA 3.0, copyright Yann LeCun and Corinna Cortes (as Keras states)",
+        license="CC BY-SA 3.0, copyright Yann LeCun and Corinna Cortes (as Keras states)",
         tier="found or downloaded",
         classes=tuple("0123456789"),
         note="The published split; the writers of the test images are not among those of the training images.",
@@ -94,7 +94,7 @@ FASHION_MNIST = Published(
         range=(0, 255),
         source="H. Xiao, K. Rasul and R. Vollgraf (2017), Fashion-MNIST, https://arxiv.org/abs/1708.07747, "
         "https://github.com/zalandoresearch/fashion-mnist",
-        licence="MIT, copyright Zalando SE",
+        license="MIT, copyright Zalando SE",
         tier="found or downloaded",
         classes=(
             "T-shirt/top",

@@ -1,4 +1,7 @@
-"""What a student hands in, read as numbers or letters, out of lists, arrays and any library's tensors: for checkers."""
+"""What a student hands in, read as numbers or letters, out of lists, arrays and any library's tensors: for checkers.
+
+Born in notebook 00.
+"""
 
 from string import ascii_uppercase
 

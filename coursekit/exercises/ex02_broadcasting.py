@@ -96,7 +96,7 @@ def check_one_hot(one_hot):
 
 # --- 2.3 --------------------------------------------------------------------------------------------------------------
 @exercise("2.3")
-def check_standardise(standardise):
+def check_standardize(standardize):
     """A function of a batch. Random batches whose images and channels differ; n equals the width in the second.
 
     The second batch is reached only by an answer that is right for the first, so what fails there is a matter of axes.
@@ -109,18 +109,18 @@ def check_standardise(standardise):
         black = (rng.integers(n), slice(None), slice(None), rng.integers(channels))
         batch[black] = 0.0 if n > 3 else 0.1  # the mean of equal numbers may be rounded
         given = batch.copy()
-        got = standardise(given)
+        got = standardize(given)
         if _missing(got):
             return NOT_ATTEMPTED
         got = as_array(got)
         if not np.array_equal(given, batch):
             return "the batch that was handed in has changed: make a new array, and avoid -= and /= on it"
-        if hint := _standardise_hint(got, batch, black):
+        if hint := _standardize_hint(got, batch, black):
             return hint
     return None
 
 
-def _standardise_hint(got, batch, black):
+def _standardize_hint(got, batch, black):
     if got.shape != batch.shape:
         return f"the result should have the shape of the batch, {batch.shape}; yours is {got.shape}"
     if np.isnan(got).any() or np.isinf(got).any():

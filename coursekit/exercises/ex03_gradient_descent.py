@@ -299,9 +299,9 @@ def _adamw_hint(got, old, t, gradient, rate, decay, betas, epsilon):
                 f"there is inf or NaN in {name} in step {t}: is something divided by 0, or is that the root of a "
                 "negative number? From t = 1 on, 1 − beta^t lies between 0 and 1"
             )
-    (b1, b2), penalised = betas, gradient + decay * theta
+    (b1, b2), penalized = betas, gradient + decay * theta
     new_m, new_v = b1 * m + (1 - b1) * gradient, b2 * v + (1 - b2) * gradient**2
-    if close(got[1], b1 * m + (1 - b1) * penalised):
+    if close(got[1], b1 * m + (1 - b1) * penalized):
         return "the decay went through m: that is Adam with a penalty. Subtract it from theta, apart from m and v"
     if close(got[1], b1 * m + gradient) or close(got[1], new_m / (1 - b1**t)):
         return "m is a running mean, in which the new gradient counts 1 − beta_1, and it is returned uncorrected"

@@ -283,7 +283,7 @@ def _cross_entropy_hint(got, logits, labels):
 
 # --- 4.6 --------------------------------------------------------------------------------------------------------------
 @exercise("4.6")
-def check_standardise(standardise):
+def check_standardize(standardize):
     """A function of both parts. Random ones with features of different scales, one of them constant in training."""
     rng = np.random.default_rng()
     for n, m, features in [(16, 9, 5), (32, 7, 4), (8, 8, 8)]:  # powers of two: every library finds the mean exactly
@@ -293,7 +293,7 @@ def check_standardise(standardise):
         x_train[:, rng.integers(features)] = 3.5
         given = x_train.copy(), x_test.copy()
         with np.errstate(all="ignore"):
-            answer = standardise(*given)
+            answer = standardize(*given)
         if missing(answer):
             return NOT_ATTEMPTED
         if not (np.array_equal(given[0], x_train) and np.array_equal(given[1], x_test)):
@@ -301,12 +301,12 @@ def check_standardise(standardise):
         got_train, got_test, said = _two(answer, "the scaled training part and the scaled test part")
         if said is not None:
             return said
-        if hint := _standardise_hint(got_train, got_test, x_train, x_test):
+        if hint := _standardize_hint(got_train, got_test, x_train, x_test):
             return hint
     return None
 
 
-def _standardise_hint(got_train, got_test, x_train, x_test):
+def _standardize_hint(got_train, got_test, x_train, x_test):
     if hint := _wrong_shape("the training part", got_train, x_train) or _wrong_shape("the test part", got_test, x_test):
         return hint
     if not np.isfinite(got_train).all() or not np.isfinite(got_test).all():

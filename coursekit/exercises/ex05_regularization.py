@@ -105,12 +105,12 @@ def check_ridge_test_error(ridge_test_error):
     """A function of raw training and test sets. Features of very different scale, a test set that lies elsewhere."""
     rng = np.random.default_rng()
     for n, m, p in [(40, 15, 6), (25, 60, 4)]:
-        scales, centres = 10 ** rng.uniform(-2, 2, p), rng.normal(size=p)
+        scales, centers = 10 ** rng.uniform(-2, 2, p), rng.normal(size=p)
         w = rng.normal(size=p) + np.sign(rng.normal(size=p))
         z, z_new = rng.normal(size=(n, p)), 1.0 + 2.0 * rng.normal(size=(m, p))
         z, z_new = z @ _mixing(rng, p), z_new
         y, y_new = z @ w + 8 + rng.normal(size=n), z_new @ w + 8 + rng.normal(size=m)
-        x, x_new = (z + centres) * scales, (z_new + centres) * scales
+        x, x_new = (z + centers) * scales, (z_new + centers) * scales
         l2 = rng.uniform(0.3, 0.6)
         given = [x.copy(), y.copy(), x_new.copy(), y_new.copy()]
         got = ridge_test_error(*given, l2)
@@ -156,8 +156,8 @@ _RIDGE_MISTAKES = [
     ({"scaled_by": "test"}, "mean and deviation come from the test set; they must come from the training set"),
     ({"scaled_by": "each"}, "the test set is scaled by its own mean and deviation; use those of the training set"),
     ({"scaled_by": "both"}, "mean and deviation are taken from training and test set together: the test set leaks"),
-    ({"scaled_by": "none"}, "the features are not standardised: the penalty compares weights of different units"),
-    ({"free_bias": False}, "λ is on the bias as well; the bias is not penalised"),
+    ({"scaled_by": "none"}, "the features are not standardized: the penalty compares weights of different units"),
+    ({"free_bias": False}, "λ is on the bias as well; the bias is not penalized"),
     ({"n_in_front": False}, "the loss is a mean, so λ stands beside XᵀX / n, not beside XᵀX"),
     ({"train_error": True}, "that is the error on the training set"),
 ]
@@ -353,14 +353,14 @@ def _sparse_hint(kept, error, ratio):
 
 def _few_of_many(rng, n=80, p=60):
     """Two sets (x, y): five features matter, ten are correlated with one of them, scales differ."""
-    order, scales, centres = rng.permutation(p), 10 ** rng.uniform(-2, 2, p), 3 * rng.normal(size=p)
+    order, scales, centers = rng.permutation(p), 10 ** rng.uniform(-2, 2, p), 3 * rng.normal(size=p)
     w = rng.choice([-1, 1], 5) * rng.uniform(1, 2, 5)
     sets = []
     for size in (n, 2000):
         z = rng.normal(size=(size, p))
         z[:, 5:15] = 0.6 * np.repeat(z[:, :5], 2, axis=1) + 0.8 * z[:, 5:15]
         y = z[:, :5] @ w + 20 + 1.5 * rng.normal(size=size)
-        sets.append((((z + centres) * scales)[:, order], y))
+        sets.append((((z + centers) * scales)[:, order], y))
     return sets
 
 

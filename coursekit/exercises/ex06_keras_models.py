@@ -111,14 +111,14 @@ def _siamese_hint(model, rng, features, units, n):
 
 # --- 6.3 --------------------------------------------------------------------------------------------------------------
 @exercise("6.3")
-def check_standardise(Standardise):
+def check_standardize(Standardize):
     """A layer made of random arrays and of lists; its config goes through JSON, and the copy must do the same."""
     rng = np.random.default_rng()
     for kind in (np.asarray, list):
         features = int(rng.integers(3, 7))
         mean, deviation = rng.normal(size=features) * 5, rng.uniform(0.5, 3, size=features)
         x = rng.normal(size=(int(rng.integers(8, 12)), features)).astype("float32") * 4
-        layer = Standardise(kind(mean), kind(deviation), name="scaler")
+        layer = Standardize(kind(mean), kind(deviation), name="scaler")
         got = layer(x)
         if missing(got) or got is x:
             return NOT_ATTEMPTED
@@ -126,7 +126,7 @@ def check_standardise(Standardise):
             return hint
         if layer.trainable_weights:
             return "mean and deviation are given, not learned: no trainable weights (trainable=False, or plain lists)"
-        if hint := _copy_hint(Standardise, layer, x, mean, deviation):
+        if hint := _copy_hint(Standardize, layer, x, mean, deviation):
             return hint
     return None
 
@@ -153,7 +153,7 @@ def _scaled_hint(got, x, mean, deviation, what):
     return None
 
 
-def _copy_hint(Standardise, layer, x, mean, deviation):
+def _copy_hint(Standardize, layer, x, mean, deviation):
     try:
         config = layer.get_config()
     except NotImplementedError:
@@ -169,7 +169,7 @@ def _copy_hint(Standardise, layer, x, mean, deviation):
         text = json.dumps({name: config[name] for name in ("mean", "deviation")})
     except TypeError:
         return "the config does not fit into a JSON file: make lists of plain numbers out of the arrays"
-    copy = Standardise.from_config(config | json.loads(text))
+    copy = Standardize.from_config(config | json.loads(text))
     return _scaled_hint(_array(copy(x)), x, mean, deviation, "the output of the copy made from the config")
 
 
@@ -341,7 +341,7 @@ def check_tiny(tiny):
 
 
 def _patients():
-    """Two thirds of the patients for training, standardised, and the others: three inputs and labels of each."""
+    """Two thirds of the patients for training, standardized, and the others: three inputs and labels of each."""
     from coursekit import load
 
     rng = np.random.default_rng()

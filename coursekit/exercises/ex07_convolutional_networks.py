@@ -35,7 +35,7 @@ def check_sizes(answer):
                 5808: "biases are parameters, too: one for each kernel",
                 1216: "that is the first convolution; add the second",
                 4640: "that is the second convolution; add the first",
-                416 + 4640: "the image has three colours, so a window has 5 · 5 · 3 weights",
+                416 + 4640: "the image has three colors, so a window has 5 · 5 · 3 weights",
                 1216 + 320: "the second convolution sees 16 maps, so its windows have 3 · 3 · 16 weights",
             },
             "(d)": {
@@ -179,7 +179,7 @@ def check_batch_norm(batch_norm):
             return f"the output should be an array of shape {x.shape}, like x"
         if training:
             _renew(right, x, momentum)
-        if hint := _normalised_hint(got, x, before, right, training, epsilon):
+        if hint := _normalized_hint(got, x, before, right, training, epsilon):
             return hint
         if hint := _state_hint(state, x, before, right, training, momentum):
             return hint
@@ -191,7 +191,7 @@ def _renew(state, x, momentum):
         state[name] = momentum * state[name] + (1 - momentum) * value
 
 
-def _normalised_hint(got, x, before, after, training, epsilon):
+def _normalized_hint(got, x, before, after, training, epsilon):
     by = lambda mean, variance: (x - mean) / np.sqrt(variance + epsilon)
     batch = x.mean(axis=(0, 1, 2)), x.var(axis=(0, 1, 2))
     kept = before["mean"], before["variance"]

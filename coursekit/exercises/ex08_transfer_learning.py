@@ -17,17 +17,17 @@ COUNT_HINTS = {
         19018: "that would be the head for 74 glyphs; the new one has 10 logits",
     },
     "(b)": {
-        HEAD + KERNELS[3]: "the scale and the shift of block 4's batch normalisation are trained, too",
+        HEAD + KERNELS[3]: "the scale and the shift of block 4's batch normalization are trained, too",
         HEAD
         + KERNELS[3]
         + 256: "of the four numbers a channel, two are the moving statistics: no gradient changes them",
         KERNELS[3] + 128: "the head is trained as well",
-        HEAD + KERNELS[3] + 64 + 128: "the convolutions have no bias: batch normalisation has a shift of its own",
+        HEAD + KERNELS[3] + 64 + 128: "the convolutions have no bias: batch normalization has a shift of its own",
     },
     "(c)": {
         HEAD + 47120: "the moving statistics are not trained: no gradient changes them",
         46800: "that is the backbone alone; add the head",
-        HEAD + sum(KERNELS): "the scales and shifts of the batch normalisations are trained, too",
+        HEAD + sum(KERNELS): "the scales and shifts of the batch normalizations are trained, too",
     },
     "(d)": {
         640: "scale and shift are changed by gradients; the moving mean and variance are not",
@@ -159,9 +159,9 @@ def _moved_hint(body, model, blocks, classes, rng):
     if below:
         return f"of {blocks} blocks to train, counted from the top, a block below has moved: {min(below)}"
     if any("moving" in path for path in norms):
-        return "the moving statistics of a batch normalisation have changed: it works in training mode"
+        return "the moving statistics of a batch normalization have changed: it works in training mode"
     if norms:
-        return f"a batch normalisation has been trained: {min(norms)}"
+        return f"a batch normalization has been trained: {min(norms)}"
     if not expected <= moved:
         return f"{min(expected - moved)} has not moved: the last {blocks} blocks are to be trained"
     if not head_before:
@@ -205,7 +205,7 @@ def _match_hint(got, f, g):
     wrong = {
         "the deviations are still those of f": f - f.mean(axis=0) + g.mean(axis=0),
         "the means are still those of f": standard * g.std(axis=0) + f.mean(axis=0),
-        "f is standardised; now give it the deviation and the mean of g": standard,
+        "f is standardized; now give it the deviation and the mean of g": standard,
         "the variance is not the deviation: take its root": standard * g.var(axis=0) + g.mean(axis=0),
         "take mean and deviation of each feature, along the images": (f - f.mean()) / f.std() * g.std() + g.mean(),
         "it is f that is to be made like g, not the other way round": (

@@ -52,10 +52,10 @@ def _round_hint(boundaries, moved, weights, centroids):
         return f"between {len(centroids)} centroids there are {len(middles)} boundaries, not {boundaries.size}"
     if not close(boundaries, middles):
         if np.array_equal(boundaries, centroids[:-1]) or np.array_equal(boundaries, centroids[1:]):
-            return "a boundary is half-way between two neighbours; yours are the centroids themselves"
+            return "a boundary is half-way between two neighbors; yours are the centroids themselves"
         if close(boundaries, (means[1:] + means[:-1]) / 2):
             return "boundaries lie between the centroids that you were given, not between the new ones"
-        return "a weight at the boundary is equally far from both neighbours: where is that?"
+        return "a weight at the boundary is equally far from both neighbors: where is that?"
     if moved.shape != centroids.shape:
         return f"{len(centroids)} centroids went in and {moved.size} came out"
     if close(moved, means):

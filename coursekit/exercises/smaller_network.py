@@ -1,4 +1,7 @@
-"""For the open exercises 18.7 and 19.7: a network for the 8 × 8 digits is made smaller by a student, and measured."""
+"""For the open exercises 18.7 and 19.7: a network for the 8 × 8 digits is made smaller by a student, and measured.
+
+Born in notebook 18.
+"""
 
 import numpy as np
 
@@ -29,7 +32,7 @@ def check_smaller_network(make, times_smaller, *, wanted, loss, enough, hint_for
     for _ in range(TRIES):
         order = rng.permutation(len(x))
         mine, others = order[:900], order[900:]
-        network = layers.initialise((64, 64, 10), rng)
+        network = layers.initialize((64, 64, 10), rng)
         layers.train(network, x[mine], y[mine], rng=rng, epochs=15, learning_rate=0.1)
         given = [[weights.copy(), bias.copy()] for weights, bias in network]
         answer = make(given, x[mine].copy(), y[mine].copy())

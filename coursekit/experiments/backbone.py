@@ -1,7 +1,7 @@
 """`python -m coursekit.experiments.backbone`: train the backbone of notebook 08 on both sources, and keep the weights.
 
 Takes some minutes on two cores. The weights are not the same to the last digit on another machine; what
-notebook 08 claims of them must not depend on that.
+notebook 08 claims of them must not depend on that. Born in notebook 08.
 """
 
 import sys
@@ -14,7 +14,7 @@ from coursekit.models.transfer import SOURCES, backbone, save_weights, weights_f
 EPOCHS = {"glyphs": 20, "photographs": 8}
 BATCH = 64
 PATCHES = (20000, 4000)  # of the photographs, for training and for testing
-CONTRAST = 0.1  # the least standard deviation of a patch, whose grey values go from 0 to 1
+CONTRAST = 0.1  # the least standard deviation of a patch, whose gray values go from 0 to 1
 
 
 def glyph_images():
@@ -25,21 +25,21 @@ def glyph_images():
 
 
 def turned_patches():
-    """The same of grey patches of two photographs, each turned by 0 to 3 quarters; the label says by how many.
+    """The same of gray patches of two photographs, each turned by 0 to 3 quarters; the label says by how many.
 
     Patches for the test lie in the right fifth of the photographs, all others left of it. A patch of plain sky has no
     way up, so all have a deviation of CONTRAST or more.
     Gidaris, Singh and Komodakis (2018), "Unsupervised representation learning by predicting image rotations".
     """
     data, rng = load("photographs"), np.random.default_rng(0)
-    grey = np.concatenate([data.x_train, data.x_test]).mean(axis=-1) / 255  # (2, 427, 640)
+    gray = np.concatenate([data.x_train, data.x_test]).mean(axis=-1) / 255  # (2, 427, 640)
     parts = []
     for n, ends in zip(PATCHES, ((0, 0.8), (0.8, 1)), strict=True):
-        low, high = (int(end * grey.shape[2]) for end in ends)
+        low, high = (int(end * gray.shape[2]) for end in ends)
         patches, quarters = [], rng.integers(0, 4, size=n).astype("int32")
         while len(patches) < n:
-            one, i, j = rng.integers((0, 0, low), (2, grey.shape[1] - 27, high - 27))
-            patch = grey[one, i : i + 28, j : j + 28]
+            one, i, j = rng.integers((0, 0, low), (2, gray.shape[1] - 27, high - 27))
+            patch = gray[one, i : i + 28, j : j + 28]
             if patch.std() >= CONTRAST:
                 patches.append(np.rot90(patch, quarters[len(patches)]))
         parts += [np.stack(patches)[..., None].astype("float32"), quarters]

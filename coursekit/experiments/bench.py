@@ -2,7 +2,7 @@
 
 The network is the reference network of notebook 19. Times of a plain model, of clustered ones and, in the same run, of
 tensorflow-model-optimization's are taken in turn, round after round, so that whatever else the machine does meets all
-of them; a ratio is the median over rounds of the ratio within a round.
+of them; a ratio is the median over rounds of the ratio within a round. Born in notebook 19.
 """
 
 import json

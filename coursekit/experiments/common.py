@@ -2,6 +2,8 @@
 
 Two convolutions and two dense layers, 431,242 parameters, on true MNIST, as in C. Versloot (2020), "TensorFlow model
 optimization: introducing weight clustering". A network's weights are kept as the list of arrays that Keras gives.
+
+Born in notebook 19.
 """
 
 import hashlib

@@ -2,7 +2,9 @@
 
 P: 80 % of the weights pruned by LAMP scores. C: 14 linear values in each layer. Q: weights rounded to 8 bits, one scale
 for each layer. P and C are each followed by an epoch like those that trained the dense network; Q is not. Beside them
-stand the dense network trained for one and two epochs more (T), and tfmot's own way through all three. Notebook 19.
+stand the dense network trained for one and two epochs more (T), and tfmot's own way through all three.
+
+Born in notebook 19.
 """
 
 import zlib
@@ -260,7 +262,7 @@ def times(lite, x):
 
 
 def codes_in(lite, dense):
-    """`looked_at` for a LiteRT file: its codes in place of weights. Kernels are recognised by their shapes."""
+    """`looked_at` for a LiteRT file: its codes in place of weights. Kernels are recognized by their shapes."""
     return looked_at([litert.weights_in(lite, kernel.shape) for kernel in dense[::2]])
 
 

@@ -2,8 +2,8 @@
 
 C. Versloot (2020), "TensorFlow model optimization: introducing weight clustering", puts the weights of the reference
 network into 14 linear clusters, trains for an epoch at a rate of 1e-5, strips, saves and zips. Here the same is done
-from the dense network of each seed, with both libraries, from all of tfmot's initialisations, and from coursekit's
-OPTIMAL. Notebook 19.
+from the dense network of each seed, with both libraries, from all of tfmot's initializations, and from coursekit's
+OPTIMAL. Born in notebook 19.
 """
 
 from dataclasses import asdict, dataclass
@@ -35,7 +35,7 @@ from coursekit.experiments.common import (
 # not on the clustered one: see AFTERWARDS.
 PUBLISHED = {"h5_zipped": (1_602_422, 196_180), "accuracy": (0.9920, 0.9919), "loss": (0.02783, 0.02762)}
 AFTERWARDS = "tfmot LINEAR, the model given"
-INITIALISATIONS = ("LINEAR", "OPTIMAL")  # of coursekit; those of tfmot are all tried
+INITIALIZATIONS = ("LINEAR", "OPTIMAL")  # of coursekit; those of tfmot are all tried
 KEPT_SEED = 0  # of which one clustered network is kept as a file
 KEPT = {"coursekit LINEAR": "coursekit-linear.ckw"}
 
@@ -78,10 +78,10 @@ def networks(seed, data, work):
         file = work / f"{form.lower().replace(' ', '-')}-{digest(SETTINGS)}-{seed}.npz"
         forms[form], taken[form] = stage(file, make)
 
-    for init in INITIALISATIONS:
+    for init in INITIALIZATIONS:
         forms[f"coursekit {init}, not trained"] = clustered(*about, **settings | {"epochs": 0}, init=init)
         made(f"coursekit {init}", partial(clustered, *about, **settings, init=init))
-    for init in tfmot.INITIALISATIONS:
+    for init in tfmot.INITIALIZATIONS:
         x_test = data["test"][0] if init == "LINEAR" else None
         made(f"tfmot {init}", partial(tfmot.clustered, *about, **settings, init=init, x_test=x_test))
     *forms["tfmot LINEAR"], afterwards = forms["tfmot LINEAR"]

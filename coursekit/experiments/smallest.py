@@ -1,10 +1,10 @@
 """How small can the reference network get? Pruned by LAMP scores, taught by itself, clustered, and coded. Notebook 19.
 
-The dense network is the teacher: what it says of an image and of its eight neighbours, shifted by one pixel, mixed with
+The dense network is the teacher: what it says of an image and of its eight neighbors, shifted by one pixel, mixed with
 the true digit, is what the small one learns (Hinton, Vinyals and Dean 2015, "Distilling the knowledge in a neural
 network"). Pruning is gradual (Zhu and Gupta 2017) and compares layers by LAMP scores (Lee and others 2021). What is
 left is clustered and trained on with its few values (Han, Mao and Dally 2016); then the file is written by
-`coursekit.compression`.
+`coursekit.compression`. Born in notebook 19.
 """
 
 import math
@@ -47,7 +47,7 @@ class Recipe:
     pruning_share:  of these epochs, in which weights go
     tune_epochs:    of training with few values
     rate, tune_rate: the largest learning rates of both; they rise, and fall along half a cosine
-    hard:           the share of the true digit in what is learnt; the teacher's answer has the rest
+    hard:           the share of the true digit in what is learned; the teacher's answer has the rest
     start:          the recipe whose pruned network this one begins with, or None for the dense network
     """
 
@@ -80,7 +80,7 @@ _555 = Recipe(0.9945, epochs=16, pruning_share=0.3, tune_epochs=4, rate=2e-3, st
 RECIPES = {"200": _200, "370": _370, "555": _555, "dense": Recipe(0.0, rate=3e-3)}
 
 
-# --- what is learnt ---------------------------------------------------------------------------------------------------
+# --- what is learned --------------------------------------------------------------------------------------------------
 def shifted(x, rows, columns):
     """Images (n, 28, 28, 1) moved by so many rows and columns; what leaves on one side comes in on the other, and that
     is nothing, as MNIST's digits have an empty frame of four pixels."""

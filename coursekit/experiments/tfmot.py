@@ -1,5 +1,7 @@
 """The reference network in Keras 2, for tensorflow-model-optimization (tfmot): pruned, clustered, quantized, and its
 files. Notebook 19. TensorFlow is imported when a function is called.
+
+Born in notebook 19.
 """
 
 import importlib
@@ -16,7 +18,7 @@ from coursekit.console import quiet
 from coursekit.errors import CoursekitError
 from coursekit.experiments.common import fit, logits_of, reference_network
 
-INITIALISATIONS = ("LINEAR", "RANDOM", "DENSITY_BASED", "KMEANS_PLUS_PLUS")
+INITIALIZATIONS = ("LINEAR", "RANDOM", "DENSITY_BASED", "KMEANS_PLUS_PLUS")
 _COLLAB = "tensorflow_model_optimization.python.core.quantization.keras.collab_opts"
 
 

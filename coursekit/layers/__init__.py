@@ -1,15 +1,15 @@
 """Layers and networks in NumPy: the reference parts, each born in a notebook.
 
-`activations`, `initialisers` and `mlp` were born in notebook 04. What is imported here is what notebooks use most.
+`activations`, `initializers` and `mlp` were born in notebook 04. What is imported here is what notebooks use most.
 """
 
 from coursekit.layers.activations import ACTIVATIONS, leaky_relu, log_softmax, relu, sigmoid, softmax, tanh
-from coursekit.layers.initializers import INITIALISERS, glorot_std, he_std, initialise
+from coursekit.layers.initializers import INITIALIZERS, glorot_std, he_std, initialize
 from coursekit.layers.mlp import TrainingDiverged, accuracy, backward, count_parameters, forward, predict, train
 
 __all__ = [
     "ACTIVATIONS",
-    "INITIALISERS",
+    "INITIALIZERS",
     "TrainingDiverged",
     "accuracy",
     "backward",
@@ -17,7 +17,7 @@ __all__ = [
     "forward",
     "glorot_std",
     "he_std",
-    "initialise",
+    "initialize",
     "leaky_relu",
     "log_softmax",
     "predict",

@@ -1,4 +1,4 @@
-"""Convolution, pooling, transposed convolution and batch normalisation in NumPy. Born in notebook 07.
+"""Convolution, pooling, transposed convolution and batch normalization in NumPy. Born in notebook 07.
 
 Images are channels last, (n, height, width, channels), and kernels are laid out as in Keras. What deep learning calls a
 convolution is a cross-correlation: the kernel is not flipped.
@@ -81,8 +81,8 @@ def receptive_field(layers):
     return field
 
 
-def batch_normalise(x, gamma, beta, *, mean=None, variance=None, epsilon=1e-3):
-    """Batch normalisation over all axes but the last: (output, mean, variance).
+def batch_normalize(x, gamma, beta, *, mean=None, variance=None, epsilon=1e-3):
+    """Batch normalization over all axes but the last: (output, mean, variance).
 
     Without `mean` and `variance` those of the batch are used, as in training; the variance divides by the number of
     values. With them, as in inference, they are returned unchanged. gamma, beta: (channels,).

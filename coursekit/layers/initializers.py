@@ -7,7 +7,7 @@ import numpy as np
 
 
 def glorot_std(fan_in, fan_out):
-    """√(2 / (fan_in + fan_out)): Glorot and Bengio (2010), also called Xavier initialisation."""
+    """√(2 / (fan_in + fan_out)): Glorot and Bengio (2010), also called Xavier initialization."""
     return math.sqrt(2 / (fan_in + fan_out))
 
 
@@ -16,10 +16,10 @@ def he_std(fan_in, fan_out=None, slope=0.0):
     return math.sqrt(2 / ((1 + slope**2) * fan_in))
 
 
-INITIALISERS = {"glorot": glorot_std, "he": he_std}  # name: standard deviation from fan_in and fan_out
+INITIALIZERS = {"glorot": glorot_std, "he": he_std}  # name: standard deviation from fan_in and fan_out
 
 
-def initialise(sizes, rng, std="he", dtype="float32"):
+def initialize(sizes, rng, std="he", dtype="float32"):
     """A network of dense layers: a list with [weights (fan_in, fan_out), bias (fan_out,)] for each layer.
 
     sizes: units of the input, of each hidden layer and of the output, such as (64, 32, 10).
@@ -32,9 +32,9 @@ def initialise(sizes, rng, std="he", dtype="float32"):
     if len(sizes) < 2 or min(sizes) < 1:
         raise ValueError(f"the sizes {tuple(sizes)} make no network; give two or more, each at least 1")
     if isinstance(std, str):
-        if std not in INITIALISERS:
-            raise ValueError(f"there is no initialiser {std!r}; there are {', '.join(INITIALISERS)}")
-        std = INITIALISERS[std]
+        if std not in INITIALIZERS:
+            raise ValueError(f"there is no initializer {std!r}; there are {', '.join(INITIALIZERS)}")
+        std = INITIALIZERS[std]
     network = []
     for fan_in, fan_out in itertools.pairwise(sizes):
         spread = std(fan_in, fan_out) if callable(std) else float(std)

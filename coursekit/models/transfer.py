@@ -20,7 +20,7 @@ PATIENCE = 30  # seconds that a silent download is waited for
 def backbone():
     """An untrained Keras model from images (n, 28, 28, 1), 0 to 1, to features (n, 256).
 
-    Four blocks of convolution, batch normalisation and ReLU; their layers are called block1_conv, block1_norm,
+    Four blocks of convolution, batch normalization and ReLU; their layers are called block1_conv, block1_norm,
     block1_relu and so on. Then the mean of each quarter of the 4 × 4 maps.
     """
     import keras
@@ -73,10 +73,10 @@ def load_weights(source):
 
 
 def imagenet(name, weights="imagenet", size=75):
-    """A function from grey images (n, 28, 28, 1), 0 to 1, to the features (n, d) of a network of keras.applications.
+    """A function from gray images (n, 28, 28, 1), 0 to 1, to the features (n, d) of a network of keras.applications.
 
     name: "VGG16", "ResNet50" or "InceptionV3"; weights: "imagenet", downloaded once, or None for random ones.
-    size: images are enlarged to size × size, and their grey is used for all three colours; 75 is InceptionV3's least.
+    size: images are enlarged to size × size, and their gray is used for all three colors; 75 is InceptionV3's least.
     Raises ValueError for another name, and DataUnavailable if the weights can't be had.
     """
     import socket
@@ -105,8 +105,8 @@ def imagenet(name, weights="imagenet", size=75):
         parts = []
         for i in range(0, len(x), at_once):
             large = keras.ops.image.resize(x[i : i + at_once], (size, size), data_format="channels_last")
-            colour = np.repeat(keras.ops.convert_to_numpy(large), 3, axis=-1) * 255
-            parts.append(keras.ops.convert_to_numpy(body(prepare(colour), training=False)))
+            color = np.repeat(keras.ops.convert_to_numpy(large), 3, axis=-1) * 255
+            parts.append(keras.ops.convert_to_numpy(body(prepare(color), training=False)))
         return np.concatenate(parts)
 
     return see
@@ -120,15 +120,15 @@ def match_statistics(features, reference):
 
 
 def coral(features, reference, ridge=1.0):
-    """Features (n, d) recoloured so that their covariance is that of `reference` (m, d); their means are matched, too.
+    """Features (n, d) recolored so that their covariance is that of `reference` (m, d); their means are matched, too.
 
     ridge: added to the diagonal of both covariances; the paper takes 1.
-    Sun, Feng and Saenko (2016), "Return of frustratingly easy domain adaptation"; they standardise both before.
+    Sun, Feng and Saenko (2016), "Return of frustratingly easy domain adaptation"; they standardize both before.
     """
     features, reference = np.asarray(features, dtype=float), np.asarray(reference, dtype=float)
-    centred = features - features.mean(axis=0)
+    centered = features - features.mean(axis=0)
     own, wanted = (np.cov(values, rowvar=False) + ridge * np.eye(values.shape[1]) for values in (features, reference))
-    return centred @ _power(own, -0.5) @ _power(wanted, 0.5) + reference.mean(axis=0)
+    return centered @ _power(own, -0.5) @ _power(wanted, 0.5) + reference.mean(axis=0)
 
 
 def _power(matrix, exponent):

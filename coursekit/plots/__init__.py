@@ -2,7 +2,7 @@
 
 Each shows its figure and prints a caption made from the data drawn, for readers who can't see it and for tests; none
 returns anything. What several notebooks use stands in `lines`, `pictures`, `comparisons` and `sliders`; what one
-notebook draws, in the module with its number. `style` holds the colours, which are safe for colour-blind readers.
+notebook draws, in the module with its number. `style` holds the colors, which are safe for color-blind readers.
 """
 
 from importlib import import_module

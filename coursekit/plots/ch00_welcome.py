@@ -3,7 +3,7 @@
 import json
 
 from coursekit.paths import data_dir
-from coursekit.plots.style import COLOURS, GREY, figure, finish
+from coursekit.plots.style import COLORS, GRAY, figure, finish
 
 
 def course_map():
@@ -31,13 +31,13 @@ def draw_course_map(course):
     widest = max(map(len, rows))
     fig, ax = figure(2.7 * widest + 0.3, 0.75 * len(rows) + 0.2)
     for name, (x, y) in place.items():
-        edge = {"edgecolor": COLOURS[0]} if name in needs else {"edgecolor": GREY, "linestyle": "--"}
+        edge = {"edgecolor": COLORS[0]} if name in needs else {"edgecolor": GRAY, "linestyle": "--"}
         box = {"boxstyle": "round,pad=0.45", "facecolor": "white", **edge}
         ax.text(x, y, titles[name], ha="center", va="center", bbox=box, zorder=2)
     for name, (x, y) in place.items():
         for need in needs.get(name, []):
             above_x, above_y = place[need]
-            arrow = {"arrowstyle": "->", "color": GREY, "shrinkA": 0, "shrinkB": 1}
+            arrow = {"arrowstyle": "->", "color": GRAY, "shrinkA": 0, "shrinkB": 1}
             ax.annotate("", (x, y + 0.24), (above_x, above_y - 0.24), arrowprops=arrow, zorder=1)
     ax.set(xlim=(-widest / 2, widest / 2), ylim=(-len(rows) + 0.5, 0.5))
     ax.axis("off")

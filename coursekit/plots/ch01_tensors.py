@@ -3,7 +3,7 @@
 import numpy as np
 
 from coursekit.arrays import as_array
-from coursekit.plots.style import COLOURS, GREY, figure, finish
+from coursekit.plots.style import COLORS, GRAY, figure, finish
 
 _MOST_CELLS = 6  # cells drawn along an axis; a longer axis is cut, and its label still gives the size
 _CELL = 0.26  # inches, the side of a cell in `shapes`
@@ -30,7 +30,7 @@ def shapes(tensors):
     left = 0.0
     for i, (name, shape) in enumerate(blocks.items()):
         middle = left + widths[name] / 2
-        _draw_block(ax, shape, middle - extents[name][0] / 2, COLOURS[i % len(COLOURS)])
+        _draw_block(ax, shape, middle - extents[name][0] / 2, COLORS[i % len(COLORS)])
         ax.text(middle, -1.75, f"{name}\n{shape}", ha="center", va="center", fontsize=9)
         left += widths[name]
     ax.set(xlim=(0, total), ylim=(-2.6, tall - 2.6), aspect="equal")
@@ -57,7 +57,7 @@ def _extent(shape):
     return stacks * one + (stacks - 1) * 0.8, rows + _SLANT * (sheets - 1)
 
 
-def _draw_block(ax, shape, left, colour):
+def _draw_block(ax, shape, left, color):
     """Draw a shape with its lower left corner at (left, 0), and the size of each axis beside it."""
     from matplotlib.patches import Rectangle
 
@@ -68,7 +68,7 @@ def _draw_block(ax, shape, left, colour):
             x0, y0 = left + stack * step + _SLANT * sheet, _SLANT * sheet
             for row in range(rows):
                 for column in range(columns):
-                    ax.add_patch(Rectangle((x0 + column, y0 + row), 1, 1, facecolor=colour, edgecolor="white", lw=1))
+                    ax.add_patch(Rectangle((x0 + column, y0 + row), 1, 1, facecolor=color, edgecolor="white", lw=1))
             ax.add_patch(Rectangle((x0, y0), columns, rows, fill=False, edgecolor="black", lw=0.7))
     style = {"fontsize": 8, "ha": "center", "va": "center"}
     if len(shape) >= 1:
@@ -86,7 +86,7 @@ def _draw_block(ax, shape, left, colour):
 def reshape_and_transpose(a):
     """Draw a matrix, the same numbers reshaped to the transposed shape, and the matrix transposed.
 
-    a: (rows, columns) numbers, at most 30. Each cell keeps the colour and hatching of the row of `a` it came from;
+    a: (rows, columns) numbers, at most 30. Each cell keeps the color and hatching of the row of `a` it came from;
     below each matrix stand its numbers in the order in which memory holds them, row by row.
 
     Raises ValueError if `a` is not a matrix or too large to be read.
@@ -122,12 +122,12 @@ _HATCHES = ("", "///", "...", "\\\\\\", "xx", "--")
 
 
 def _grid(ax, values, source, left, top, side):
-    """Cells of a matrix, coloured and hatched by `source`, with the values written in; (left, top) is its corner."""
+    """Cells of a matrix, colored and hatched by `source`, with the values written in; (left, top) is its corner."""
     from matplotlib.patches import Rectangle
 
     for (row, column), value in np.ndenumerate(values):
         x, y, kind = left + column * side, top - (row + 1) * side, int(source[row, column])
-        face = _pale(COLOURS[kind % len(COLOURS)])
+        face = _pale(COLORS[kind % len(COLORS)])
         hatch = _HATCHES[kind % len(_HATCHES)]
         ax.add_patch(Rectangle((x, y), side, side, facecolor=face, edgecolor="white", hatch=hatch, lw=0.8))
         ax.add_patch(Rectangle((x, y), side, side, fill=False, edgecolor="black", lw=0.8))
@@ -143,11 +143,11 @@ def _grid(ax, values, source, left, top, side):
         )
 
 
-def _pale(colour, share=0.55):
-    """A colour mixed with white, so that black text on it can be read."""
+def _pale(color, share=0.55):
+    """A color mixed with white, so that black text on it can be read."""
     from matplotlib.colors import to_rgb
 
-    return tuple(1 - share * (1 - part) for part in to_rgb(colour))
+    return tuple(1 - share * (1 - part) for part in to_rgb(color))
 
 
 # --- reductions -------------------------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ def reduction(a, operation="sum"):
     _grid(ax, over_rows[np.newaxis, :], np.full((1, columns), 1), 0, -0.9, side=1)
     _grid(ax, over_columns[:, np.newaxis], np.full((rows, 1), 2), columns + 0.9, rows, side=1)
     _grid(ax, np.array([[over_all]]), np.array([[3]]), columns + 0.9, -0.9, side=1)
-    arrow = {"arrowstyle": "->", "color": GREY, "lw": 1.4}
+    arrow = {"arrowstyle": "->", "color": GRAY, "lw": 1.4}
     ax.annotate("", (columns / 2, -0.85), (columns / 2, -0.05), arrowprops=arrow)
     ax.annotate("", (columns + 0.85, rows / 2), (columns + 0.05, rows / 2), arrowprops=arrow)
     small = {"fontsize": 9, "va": "center"}
@@ -201,9 +201,9 @@ def sharing(routes):
     for i, (name, shared) in enumerate(routes.items()):
         y = (n - 1 - i) * 1.25
         ax.text(left - 0.6, y + 0.5, name, ha="right", va="center", fontsize=9, family="monospace")
-        _memory(ax, left, y, COLOURS[0], "one block, two names" if shared else "source", width=9.5 if shared else 4.5)
+        _memory(ax, left, y, COLORS[0], "one block, two names" if shared else "source", width=9.5 if shared else 4.5)
         if not shared:
-            _memory(ax, left + 5, y, COLOURS[1], "a copy", width=4.5, hatch="///")
+            _memory(ax, left + 5, y, COLORS[1], "a copy", width=4.5, hatch="///")
     ax.set(xlim=(0, left + 9.8), ylim=(-0.2, n * 1.25), aspect="equal")
     ax.axis("off")
     shared = [name for name, same in routes.items() if same] or ["none"]
@@ -211,11 +211,11 @@ def sharing(routes):
     finish(f"Same memory: {', '.join(shared)}. A copy: {', '.join(copied)}.")
 
 
-def _memory(ax, left, bottom, colour, text, width, hatch=""):
+def _memory(ax, left, bottom, color, text, width, hatch=""):
     """A block of memory with a word on it."""
     from matplotlib.patches import Rectangle
 
-    face = _pale(colour)
+    face = _pale(color)
     ax.add_patch(Rectangle((left, bottom), width, 1, facecolor=face, edgecolor="white", hatch=hatch, lw=0.8))
     ax.add_patch(Rectangle((left, bottom), width, 1, fill=False, edgecolor="black", lw=0.7))
     backing = {"facecolor": face, "edgecolor": "none", "pad": 1.5}
@@ -275,7 +275,7 @@ def series(values, times=None, *, windows=(), x_label="step", y_label="value"):
     for i, (start, length) in enumerate(windows):
         y = top + step * (i + 1)
         ends = times[start], times[start + length - 1]
-        ax.plot(ends, [y, y], color=COLOURS[5], linewidth=4, solid_capstyle="butt")
+        ax.plot(ends, [y, y], color=COLORS[5], linewidth=4, solid_capstyle="butt")
         ax.text(ends[1], y, f"  window {i}", ha="left", va="center", fontsize=8)
     ax.set(xlabel=x_label, ylabel=y_label)
     told = [f"window {i} from {times[s]} to {times[s + n - 1]}" for i, (s, n) in enumerate(windows)]
@@ -285,11 +285,11 @@ def series(values, times=None, *, windows=(), x_label="step", y_label="value"):
     )
 
 
-def likeness(ratios, *, title="neighbours against strangers"):
-    """Draw, for each axis of each tensor, how much neighbours along it differ compared with strangers.
+def likeness(ratios, *, title="neighbors against strangers"):
+    """Draw, for each axis of each tensor, how much neighbors along it differ compared with strangers.
 
-    ratios: a dictionary from a tensor's name to a dictionary from an axis's name to the ratio (1: neighbours differ as
-    much as any two; near 0: neighbours are alike). Raises ValueError where there is none or a ratio is below 0.
+    ratios: a dictionary from a tensor's name to a dictionary from an axis's name to the ratio (1: neighbors differ as
+    much as any two; near 0: neighbors are alike). Raises ValueError where there is none or a ratio is below 0.
     """
     lines = [(name, axis, float(value)) for name, axes in ratios.items() for axis, value in axes.items()]
     if not lines or not all(value >= 0 for _, _, value in lines):
@@ -298,13 +298,13 @@ def likeness(ratios, *, title="neighbours against strangers"):
     names = list(ratios)
     for i, (name, _, value) in enumerate(lines):
         style = names.index(name)
-        ax.plot([1, value], [i, i], color=GREY, linewidth=1)
-        ax.plot(value, i, marker="osD^vP*X"[style % 8], markersize=8, color=COLOURS[style % 8])
+        ax.plot([1, value], [i, i], color=GRAY, linewidth=1)
+        ax.plot(value, i, marker="osD^vP*X"[style % 8], markersize=8, color=COLORS[style % 8])
     ax.axvline(1, color="black", linewidth=1, linestyle="--")
     ax.set_yticks(range(len(lines)), [f"{name}: {axis}" for name, axis, _ in lines])
     ax.set(
         xlim=(0, max(1.2, 1.08 * max(value for *_, value in lines))),
-        xlabel="difference of neighbours / difference of strangers",
+        xlabel="difference of neighbors / difference of strangers",
     )
     ax.invert_yaxis()
     ax.set_title(title)

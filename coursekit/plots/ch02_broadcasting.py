@@ -1,4 +1,4 @@
-"""The broadcasting visualiser of notebook 02: two shapes, the rule applied to them axis by axis, and what comes out.
+"""The broadcasting visualizer of notebook 02: two shapes, the rule applied to them axis by axis, and what comes out.
 
 Everything that is drawn follows from `_align`, which pairs the sizes from the right; the caption is written from the
 same pairs. Axes are numbered from the right as NumPy does it: −1 is the last.
@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from itertools import product, zip_longest
 from math import prod
 
-from coursekit.plots.style import COLOURS, GREY, figure, finish
+from coursekit.plots.style import COLORS, GRAY, figure, finish
 
 LARGEST_DRAWN = 8  # an axis longer than this is not drawn as cells
 SMALLEST_TEXT = 6  # points; values that would have to be smaller are left out
-_BLUE, _ORANGE, _GREEN, _RED = COLOURS[0], COLOURS[1], COLOURS[2], COLOURS[5]
+_BLUE, _ORANGE, _GREEN, _RED = COLORS[0], COLORS[1], COLORS[2], COLORS[5]
 _DASHED = (0, (2, 2))
 _WIDTH = 7.4  # of the figure, in inches
 _OPERATIONS = {"+": ("+", "add"), "-": ("−", "subtract"), "*": ("×", "multiply"), "==": ("==", "equal")}
@@ -91,10 +91,10 @@ class _Operand:
     name: str
     shape: tuple
     values: object  # a NumPy array, or None where only a shape was given
-    colour: str
+    color: str
 
 
-def _operand(given, name, colour):
+def _operand(given, name, color):
     """The operand from a shape or from values."""
     import numpy as np
 
@@ -109,7 +109,7 @@ def _operand(given, name, colour):
             )
         if any(size < 0 for size in shape):
             raise ValueError(f"{name} is the shape {shape}, but the size of an axis can't be negative")
-        return _Operand(name, tuple(int(size) for size in shape), None, colour)
+        return _Operand(name, tuple(int(size) for size in shape), None, color)
     try:
         values = as_array(given)
     except ValueError:
@@ -119,7 +119,7 @@ def _operand(given, name, colour):
             f"{name} is {given!r}, neither a shape nor numbers; give a shape such as (3, 1), or numbers as a list, an "
             "array or a tensor"
         )
-    return _Operand(name, values.shape, values, colour)
+    return _Operand(name, values.shape, values, color)
 
 
 # --- the table of sizes -----------------------------------------------------------------------------------------------
@@ -134,38 +134,38 @@ def _draw_table(ax, a, b, axes, height):
     left, wide = 0.70, min(0.50, (_WIDTH - 0.8) / max(1, len(axes)))
     row_at = lambda row: height - 0.20 - 0.32 * (row + 1)
     rows = [("a", _BLUE, a), ("b", _ORANGE, b), ("result", _GREEN, None)] if axes else []
-    for row, (name, colour, _) in enumerate(rows):
+    for row, (name, color, _) in enumerate(rows):
         ax.text(left - 0.12, row_at(row), name, ha="right", va="center_baseline")
         for column, axis in enumerate(axes):
             size = (axis.a, axis.b, axis.size)[row]
-            _draw_size(ax, left + column * wide, row_at(row), wide, size, colour, axis.size is None, row == 2)
+            _draw_size(ax, left + column * wide, row_at(row), wide, size, color, axis.size is None, row == 2)
     for column, axis in enumerate(axes):
-        colour = _RED if axis.size is None else GREY
-        ax.text(left + (column + 0.5) * wide, height - 0.20, f"−{-axis.number}", color=colour, ha="center", fontsize=9)
+        color = _RED if axis.size is None else GRAY
+        ax.text(left + (column + 0.5) * wide, height - 0.20, f"−{-axis.number}", color=color, ha="center", fontsize=9)
     if axes:
-        ax.text(left - 0.12, height - 0.20, "axis", ha="right", color=GREY, fontsize=9)
+        ax.text(left - 0.12, height - 0.20, "axis", ha="right", color=GRAY, fontsize=9)
     else:
         ax.text(left, row_at(0), "neither has an axis: one number meets one number", va="center", fontsize=9)
     x, first = (left, 3) if _words_below(axes) else (left + len(axes) * wide + 0.3, 0)
     for row, axis in enumerate(reversed(axes)):
-        colour = _RED if axis.size is None else "black"
-        ax.text(x, row_at(first + row), axis.words(), va="center_baseline", fontsize=9, color=colour)
+        color = _RED if axis.size is None else "black"
+        ax.text(x, row_at(first + row), axis.words(), va="center_baseline", fontsize=9, color=color)
 
 
-def _draw_size(ax, x, y, wide, size, colour, failed, result):
+def _draw_size(ax, x, y, wide, size, color, failed, result):
     """One size in its box: filled; dashed where the shape has no such axis; red where the sizes don't fit."""
     from matplotlib.patches import Rectangle
 
     missing = size is None and not result
-    look = {"facecolor": _tint(colour), "edgecolor": colour}
+    look = {"facecolor": _tint(color), "edgecolor": color}
     if missing:
-        look = {"facecolor": "white", "edgecolor": colour, "linestyle": _DASHED}
+        look = {"facecolor": "white", "edgecolor": color, "linestyle": _DASHED}
     if failed:
         look = {"facecolor": "white", "edgecolor": _RED, "linewidth": 2, "hatch": "////" if result else None}
     ax.add_patch(Rectangle((x + 0.02, y - 0.15), wide - 0.04, 0.30, **look))
     label = "1" if missing else "✗" if size is None else str(size)
     text = {"ha": "center", "va": "center_baseline", "fontsize": min(10, 90 * wide / len(label))}
-    text["color"] = _RED if failed else GREY if missing else "black"
+    text["color"] = _RED if failed else GRAY if missing else "black"
     if label == "✗":
         text["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 1}
     ax.text(x + wide / 2, y, label, **text)
@@ -182,7 +182,7 @@ class _Block:
     shape: tuple  # as drawn
     own: tuple  # the operand's own: cells beyond it are ghosts
     values: object
-    colour: str
+    color: str
     label: str
     failing: tuple = ()  # axes (0 is the first) in which the operands don't fit
 
@@ -257,7 +257,7 @@ def _blocks(a, b, axes, operation):
         shape = own if failing else sizes
         values = None if operand.values is None else np.broadcast_to(operand.values.reshape(own), shape)
         label = f"{operand.name}  {operand.shape}" + ("" if failing or operand.shape == shape else f"\nas {shape}")
-        blocks.append(_Block(shape, own, values, operand.colour, label, failing))
+        blocks.append(_Block(shape, own, values, operand.color, label, failing))
     if failing:
         return [*blocks, _Block((2, 2), (0, 0), None, _RED, "no result")], True
     values = None
@@ -292,14 +292,14 @@ def _draw_cells(ax, block, left, bottom, text_size):
     texts = block.texts()
     for number, cell in enumerate(product(*map(range, _three(block.shape)))):
         ghost = any(index >= size_of for index, size_of in zip(cell, _three(block.own), strict=True))
-        look = {"facecolor": _tint(block.colour), "edgecolor": block.colour, "linewidth": 1.1, "zorder": 2}
+        look = {"facecolor": _tint(block.color), "edgecolor": block.color, "linewidth": 1.1, "zorder": 2}
         if ghost:
             look |= {"facecolor": "white", "linestyle": _DASHED, "linewidth": 0.8, "zorder": 1}
         x, y = block.corner(*cell)
         for face in _faces(block, cell, x + left, y + bottom):
             ax.add_patch(Polygon(face, closed=True, **look))
         if texts:
-            style = {"color": GREY, "style": "italic"} if ghost else {}
+            style = {"color": GRAY, "style": "italic"} if ghost else {}
             at = (x + left + 0.5, y + bottom + 0.5)
             ax.text(*at, texts[number], ha="center", va="center_baseline", fontsize=text_size, zorder=3, **style)
 
@@ -371,11 +371,11 @@ def _three(shape):
     return (1,) * (3 - len(shape)) + tuple(shape)
 
 
-def _tint(colour):
-    """The colour mixed with two parts of white."""
+def _tint(color):
+    """The color mixed with two parts of white."""
     from matplotlib.colors import to_rgb
 
-    return tuple((channel + 2) / 3 for channel in to_rgb(colour))
+    return tuple((channel + 2) / 3 for channel in to_rgb(color))
 
 
 def _short(value):

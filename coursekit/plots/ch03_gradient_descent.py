@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from coursekit.plots.style import COLOURS, GREY, LINES, MARKERS, figure, finish
+from coursekit.plots.style import COLORS, GRAY, LINES, MARKERS, figure, finish
 
 
 # --- slopes -----------------------------------------------------------------------------------------------------------
@@ -21,10 +21,10 @@ def slope(function, derivative, at, widths=(2.0, 1.0)):
     here, words = function(at), []
     for i, width in enumerate(widths):
         steepness = (function(at + width) - here) / width
-        ax.plot(x, here + steepness * (x - at), color=COLOURS[i], linestyle=LINES[1 + i % 3], label=f"h = {width:g}")
-        ax.plot([at + width], [function(at + width)], MARKERS[i], color=COLOURS[i])
+        ax.plot(x, here + steepness * (x - at), color=COLORS[i], linestyle=LINES[1 + i % 3], label=f"h = {width:g}")
+        ax.plot([at + width], [function(at + width)], MARKERS[i], color=COLORS[i])
         words.append(f"{steepness:.3g} for h = {width:g}")
-    ax.plot(x, here + derivative(at) * (x - at), color=COLOURS[5], linewidth=2, label="tangent")
+    ax.plot(x, here + derivative(at) * (x - at), color=COLORS[5], linewidth=2, label="tangent")
     ax.plot([at], [here], "o", color="black")
     ax.set(xlabel="x", ylabel="f(x)")
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -51,11 +51,11 @@ def jacobian(function, matrix, at, size):
     for line in lines:
         true, flat = np.array([function(at + d) for d in line]), image + line @ matrix.T
         worst = max(worst, np.abs(true - flat).max())
-        axes[0].plot(*(at + line).T, color=GREY, linewidth=1)
-        axes[1].plot(*true.T, color=COLOURS[0], linewidth=2, label="the function" if line is lines[0] else None)
+        axes[0].plot(*(at + line).T, color=GRAY, linewidth=1)
+        axes[1].plot(*true.T, color=COLORS[0], linewidth=2, label="the function" if line is lines[0] else None)
         axes[1].plot(*flat.T, color="black", linewidth=1, linestyle="--", label="J" if line is lines[0] else None)
     for i in range(2):
-        arrow = {"arrowstyle": "-|>", "color": COLOURS[5], "linewidth": 2.5, "shrinkA": 0, "shrinkB": 0}
+        arrow = {"arrowstyle": "-|>", "color": COLORS[5], "linewidth": 2.5, "shrinkA": 0, "shrinkB": 0}
         axes[0].annotate("", at + size * np.eye(2)[i], at, arrowprops=arrow)
         axes[1].annotate("", image + size * matrix[:, i], image, arrowprops=arrow)
     axes[0].set(title="a small square of inputs", xlabel="input 0", ylabel="input 1", aspect="equal")
@@ -83,7 +83,7 @@ def computation_graph(nodes):
     for name, (parents, value, gradient) in nodes.items():
         x, y = column[name], -row[name]
         face = "#f2f2f2" if parents else "white"
-        box = {"boxstyle": "round,pad=0.35", "facecolor": face, "edgecolor": COLOURS[0] if parents else GREY}
+        box = {"boxstyle": "round,pad=0.35", "facecolor": face, "edgecolor": COLORS[0] if parents else GRAY}
         drawn[name] = ax.text(x, y, f"{name} = {value:g}\nslope {gradient:g}", ha="center", va="center", bbox=box)
     for name, (parents, *_) in nodes.items():
         for parent in parents:
@@ -117,7 +117,7 @@ def _layout(nodes):
 
 # --- loss surfaces ----------------------------------------------------------------------------------------------------
 def paths(loss, paths, limits, *, labels=("θ₀", "θ₁"), title=""):
-    """Draw a loss of two parameters as bands of grey, the darkest lowest, and one or several paths over it.
+    """Draw a loss of two parameters as bands of gray, the darkest lowest, and one or several paths over it.
 
     loss:   from an array (..., 2) to an array (...); paths: a dictionary from name to an array (steps + 1, 2).
     limits: ((low, high), (low, high)) of the two parameters; what lies outside is not shown, and the caption says so.
@@ -133,11 +133,11 @@ def paths(loss, paths, limits, *, labels=("θ₀", "θ₁"), title=""):
     share = np.linspace(0, 1, 10) ** 2  # bands closer to each other near the bottom
     levels = np.unique(height.min() + share * np.ptp(height))
     if len(levels) > 1:  # not on flat ground
-        greys = [str(grey) for grey in np.linspace(0.8, 1.0, len(levels) - 1)]  # the darkest is the lowest
-        ax.contourf(across, up, height, levels=levels, colors=greys, antialiased=False)
+        grays = [str(gray) for gray in np.linspace(0.8, 1.0, len(levels) - 1)]  # the darkest is the lowest
+        ax.contourf(across, up, height, levels=levels, colors=grays, antialiased=False)
     for i, (name, path) in enumerate(paths.items()):
         shown = np.where(np.abs(path) < 1e6, path, np.nan)  # the rest of a diverging path
-        style = {"color": COLOURS[i % 8], "linestyle": LINES[i % 4], "marker": MARKERS[i % 8]}
+        style = {"color": COLORS[i % 8], "linestyle": LINES[i % 4], "marker": MARKERS[i % 8]}
         every = max(1, len(path) // 30)
         ax.plot(*shown.T, markersize=4, linewidth=1.4, markevery=every, label=name, **style)
     ax.plot(*next(iter(paths.values()))[0], "o", color="black", markersize=8, fillstyle="none", label="start")
@@ -181,8 +181,8 @@ def ends(loss, limits, groups, *, x_label="w"):
         if starts.shape != stops.shape or starts.ndim != 1:
             raise ValueError(f"{name!r} has starts of shape {starts.shape} and ends of shape {stops.shape}")
         for start, stop in zip(starts, stops, strict=True):
-            axes[1].plot([start, stop], [-i + 0.25, -i - 0.25], color=COLOURS[i % 8], linewidth=0.6)
-        axes[1].plot(stops, np.full(len(stops), -i - 0.25), MARKERS[i % 8], color=COLOURS[i % 8], markersize=4)
+            axes[1].plot([start, stop], [-i + 0.25, -i - 0.25], color=COLORS[i % 8], linewidth=0.6)
+        axes[1].plot(stops, np.full(len(stops), -i - 0.25), MARKERS[i % 8], color=COLORS[i % 8], markersize=4)
         inside = stops[np.isfinite(stops)]
         inside = inside[(inside >= limits[0]) & (inside <= limits[1])]
         places = [f"{np.sum(np.abs(inside - place) < 0.1)} near {place:.2g}" for place in _crowded(inside)]

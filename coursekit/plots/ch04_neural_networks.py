@@ -3,7 +3,7 @@
 import numpy as np
 
 from coursekit.arrays import as_array
-from coursekit.plots.style import COLOURS, GREY, LINES, MARKERS, figure, finish
+from coursekit.plots.style import COLORS, GRAY, LINES, MARKERS, figure, finish
 
 
 # --- functions --------------------------------------------------------------------------------------------------------
@@ -20,10 +20,10 @@ def activations(functions, low=-5.0, high=5.0):
     words = []
     for ax, (name, (function, derivative)) in zip(axes.flat, functions.items(), strict=True):
         f, df = as_array(function(z)), as_array(derivative(z))
-        ax.axhline(0, color=GREY, linewidth=0.6)
-        ax.axvline(0, color=GREY, linewidth=0.6)
-        ax.plot(z, f, color=COLOURS[0], linewidth=2, label="function")
-        ax.plot(z, df, color=COLOURS[5], linestyle="--", linewidth=1.8, label="derivative")
+        ax.axhline(0, color=GRAY, linewidth=0.6)
+        ax.axvline(0, color=GRAY, linewidth=0.6)
+        ax.plot(z, f, color=COLORS[0], linewidth=2, label="function")
+        ax.plot(z, df, color=COLORS[5], linestyle="--", linewidth=1.8, label="derivative")
         ax.set(title=name, xlabel="z", ylim=(min(-1.15, f.min() * 0.4), 2.2))
         words.append(f"{name} goes from {f[0]:.3g} to {f[-1]:.3g}, its derivative is at most {df.max():.3g}")
     axes.flat[0].legend(fontsize=8, loc="upper left", handlelength=1.6)
@@ -48,12 +48,12 @@ def regions(classifiers, x, labels):
     for ax, (name, classify) in zip(axes.flat, classifiers.items(), strict=True):
         wanted = np.asarray(labels[name] if isinstance(labels, dict) else labels)
         area = np.asarray(classify(grid)).reshape(241, 241)
-        colours = ["#ffffff", "#cfe3f2"]
-        ax.contourf(*sides, area, levels=[-0.5, 0.5, 1.5], colors=colours)
-        ax.contour(*sides, area, levels=[0.5], colors=COLOURS[0], linewidths=1)
-        for value, marker, colour in ((0, "o", COLOURS[5]), (1, "s", COLOURS[0])):
+        colors = ["#ffffff", "#cfe3f2"]
+        ax.contourf(*sides, area, levels=[-0.5, 0.5, 1.5], colors=colors)
+        ax.contour(*sides, area, levels=[0.5], colors=COLORS[0], linewidths=1)
+        for value, marker, color in ((0, "o", COLORS[5]), (1, "s", COLORS[0])):
             chosen = x[wanted == value]
-            ax.scatter(*chosen.T, marker=marker, color=colour, edgecolor="black", s=60, label=str(value), zorder=3)
+            ax.scatter(*chosen.T, marker=marker, color=color, edgecolor="black", s=60, label=str(value), zorder=3)
         ax.set(title=name, aspect="equal", xlabel="$x_1$", ylabel="$x_2$")
         right = int(np.sum(np.asarray(classify(x)) == wanted))
         words.append(f"{name}: {right} of {len(x)} points right, {area.mean():.0%} of the square called 1")
@@ -107,8 +107,8 @@ def prediction(image, probabilities, names=None, label=None):
     _, (left, right) = figure(6.4, 2.4, 1, 2, width_ratios=(1, 2.4))
     left.imshow(image, cmap="gray")
     left.axis("off")
-    bars = right.bar(range(len(p)), p, color=COLOURS[4])
-    bars[int(p.argmax())].set(color=COLOURS[0], hatch="//", edgecolor="white")
+    bars = right.bar(range(len(p)), p, color=COLORS[4])
+    bars[int(p.argmax())].set(color=COLORS[0], hatch="//", edgecolor="white")
     right.set(xticks=range(len(p)), xticklabels=names, ylim=(0, 1.08), xlabel="class", ylabel="probability")
     for k, value in enumerate(p):
         right.text(k, value + 0.02, f"{value:.2f}", ha="center", fontsize=8)
@@ -129,8 +129,8 @@ def predicted(y_true, predictions, unit=""):
         if values.shape != y_true.shape:
             raise ValueError(f"{name!r} has shape {values.shape} and the true values {y_true.shape}; give both as (n,)")
         ends = [y_true.min(), y_true.max()]
-        ax.plot(ends, ends, color=GREY, linestyle="--", linewidth=1)
-        ax.scatter(y_true, values, s=14, color=COLOURS[0], alpha=0.8)
+        ax.plot(ends, ends, color=GRAY, linestyle="--", linewidth=1)
+        ax.scatter(y_true, values, s=14, color=COLORS[0], alpha=0.8)
         ax.set(title=name, xlabel=f"true {unit}".strip(), ylabel=f"predicted {unit}".strip())
         error = np.sqrt(np.mean((values - y_true) ** 2))
         words.append(
@@ -147,13 +147,13 @@ def roc(curves):
     Raises ValueError if the two differ in length.
     """
     _, ax = figure(4.6, 3.4)
-    ax.plot([0, 1], [0, 1], color=GREY, linestyle=":", label="guessing")
+    ax.plot([0, 1], [0, 1], color=GRAY, linestyle=":", label="guessing")
     words = []
     for i, (name, (false, true)) in enumerate(curves.items()):
         false, true = np.asarray(false, dtype=float), np.asarray(true, dtype=float)
         if false.shape != true.shape:
             raise ValueError(f"{name!r} has {len(false)} false and {len(true)} true positive rates; give as many")
-        ax.plot(false, true, color=COLOURS[i], linestyle=LINES[i % 4], linewidth=2, label=name)
+        ax.plot(false, true, color=COLORS[i], linestyle=LINES[i % 4], linewidth=2, label=name)
         words.append(f"{name} has the area {np.trapezoid(true, false):.3f} under its curve")
     ax.set(xlabel="false positive rate", ylabel="true positive rate (recall)")
     ax.legend(loc="lower right")
@@ -175,13 +175,13 @@ def calibration(models, bins=5):
             raise ValueError(f"{name!r} has {len(confidence)} confidences and {len(right)} outcomes for {bins} bins")
         groups = np.array_split(np.argsort(confidence), bins)
         sure, share = ([values[group].mean() for group in groups] for values in (confidence, right))
-        style = {"marker": MARKERS[i], "linestyle": LINES[i % 4], "color": COLOURS[i]}
+        style = {"marker": MARKERS[i], "linestyle": LINES[i % 4], "color": COLORS[i]}
         ax.plot(sure, share, label=name, **style)
         lows += [*sure, *share]
         left = min(left, min(sure) - 0.03)
         words.append(f"{name} is {confidence.mean():.0%} sure on average and {right.mean():.0%} right")
     low = min(lows) - 0.03
-    ax.plot([low, 1], [low, 1], color=GREY, linestyle=":", label="perfectly calibrated")
+    ax.plot([low, 1], [low, 1], color=GRAY, linestyle=":", label="perfectly calibrated")
     ax.set(xlabel="confidence (mean of the group)", ylabel="share that was right", xlim=(left, 1.03), ylim=(low, 1.03))
     ax.legend(fontsize=8, loc="upper left")
     finish(f"Groups of equal size, ordered by confidence; below the dotted line is overconfident. {'; '.join(words)}.")

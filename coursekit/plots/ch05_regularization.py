@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from coursekit.plots.style import COLOURS, DPI, GREY, LINES, MARKERS, figure, finish
+from coursekit.plots.style import COLORS, DPI, GRAY, LINES, MARKERS, figure, finish
 
 DRAWN = 10  # fits that `refits` draws of each kind
 
@@ -20,15 +20,15 @@ def points_and_curves(x, y, grid, curves, x_label="x", y_label="y", *, marked=No
     words = []
     for i, (name, values) in enumerate(curves.items()):
         values = np.asarray(values, dtype=float)
-        ax.plot(grid, values, color=COLOURS[i], linestyle=LINES[i % 4], linewidth=2, label=name)
+        ax.plot(grid, values, color=COLORS[i], linestyle=LINES[i % 4], linewidth=2, label=name)
         text = f"{name} goes from {values.min():.3g} to {values.max():.3g}"
         if marked is not None:
             at = float(np.interp(marked, grid, values))
-            ax.plot([marked], [at], MARKERS[i % 8], color=COLOURS[i], markersize=8)
+            ax.plot([marked], [at], MARKERS[i % 8], color=COLORS[i], markersize=8)
             text += f", at {marked:g} it is {at:.3g}"
         words.append(text)
     ax.plot(x, y, "o", color="black", markersize=5, label="data")
-    ax.axhline(0, color=GREY, linewidth=0.6)
+    ax.axhline(0, color=GRAY, linewidth=0.6)
     ax.set(xlabel=x_label, ylabel=y_label, ylim=limits)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     finish(f"{len(x)} points, {y_label} from {y.min():.3g} to {y.max():.3g}. Curves: {'; '.join(words)}.")
@@ -47,9 +47,9 @@ def refits(grid, truth, fits, y_label="y"):
         curves = np.asarray(curves, dtype=float)
         if curves.ndim != 2 or curves.shape[1:] != grid.shape:
             raise ValueError(f"{name!r} has shape {curves.shape}; give one row of {len(grid)} values for each draw")
-        ax.plot(grid, curves[:DRAWN].T, color=COLOURS[4], linewidth=0.6)
+        ax.plot(grid, curves[:DRAWN].T, color=COLORS[4], linewidth=0.6)
         ax.plot(grid, truth, color="black", linewidth=2, label="truth")
-        ax.plot(grid, curves.mean(axis=0), "--", color=COLOURS[5], linewidth=2, label="mean of the fits")
+        ax.plot(grid, curves.mean(axis=0), "--", color=COLORS[5], linewidth=2, label="mean of the fits")
         ax.set(title=name, xlabel="x")
         away = np.sqrt(np.mean((curves.mean(axis=0) - truth) ** 2))
         spread = np.sqrt(curves.var(axis=0).mean())
@@ -76,7 +76,7 @@ def panels(of, y_label="mean squared error", *, names=("training", "test"), colu
         _same_shape(x, {f"{title}, {name}": values for name, values in zip(names, both, strict=True)}, "x")
         said = []
         for i, (name, values) in enumerate(zip(names, both, strict=True)):
-            ax.plot(x, values, f"{MARKERS[1 - i]}{LINES[1 - i]}", color=COLOURS[1 - i], markersize=4, label=name)
+            ax.plot(x, values, f"{MARKERS[1 - i]}{LINES[1 - i]}", color=COLORS[1 - i], markersize=4, label=name)
             said.append(f"{name} {values[0]:.3g} to {values[-1]:.3g} (least {np.min(values):.3g})")
         ax.set(title=title, xlabel=x_label, yscale=y_scale)
         if y_scale == "linear":
@@ -88,38 +88,38 @@ def panels(of, y_label="mean squared error", *, names=("training", "test"), colu
     finish(f"{y_label[0].upper()}{y_label[1:]}. {'; '.join(words)}.")
 
 
-def penalties_and_loss(centre, curvature, l1_point, l2_point):
+def penalties_and_loss(center, curvature, l1_point, l2_point):
     """Draw a loss of two weights with the diamond of an L1 penalty and the circle of an L2 penalty that it touches.
 
-    centre: (2,) the weights of least loss; curvature: (2, 2), the loss being (w - centre)ᵀ curvature (w - centre);
+    center: (2,) the weights of least loss; curvature: (2, 2), the loss being (w - center)ᵀ curvature (w - center);
     l1_point, l2_point: (2,) the weights of least loss within the diamond and within the circle.
     """
-    centre, curvature = np.asarray(centre, dtype=float), np.asarray(curvature, dtype=float)
-    if centre.shape != (2,) or curvature.shape != (2, 2):
-        raise ValueError(f"centre has shape {centre.shape} and curvature {curvature.shape}; give (2,) and (2, 2)")
-    side = 1.5 * np.abs(centre).max()
+    center, curvature = np.asarray(center, dtype=float), np.asarray(curvature, dtype=float)
+    if center.shape != (2,) or curvature.shape != (2, 2):
+        raise ValueError(f"center has shape {center.shape} and curvature {curvature.shape}; give (2,) and (2, 2)")
+    side = 1.5 * np.abs(center).max()
     first, second = np.meshgrid(np.linspace(-side, side, 121), np.linspace(-side, side, 121))
-    apart = np.stack([first, second], axis=-1) - centre
+    apart = np.stack([first, second], axis=-1) - center
     loss = np.einsum("...i,ij,...j", apart, curvature, apart)
     _, axes = figure(6.0, 3.0, 1, 2, dpi=DPI)
     for ax, name, point in zip(axes, ("L1", "L2"), (l1_point, l2_point), strict=True):
         point = np.asarray(point, dtype=float)
         size = np.abs(point).sum() if name == "L1" else np.sqrt((point**2).sum())
         angle = np.linspace(0, 2 * np.pi, 5 if name == "L1" else 200)
-        at = float((point - centre) @ curvature @ (point - centre))
-        ax.contour(first, second, loss, levels=sorted({at * f for f in (0.1, 0.4, 1, 2, 3.5)}), colors=GREY)
-        ax.fill(size * np.cos(angle), size * np.sin(angle), color=COLOURS[4], alpha=0.45)
-        ax.plot(*centre, "k+", markersize=10)
+        at = float((point - center) @ curvature @ (point - center))
+        ax.contour(first, second, loss, levels=sorted({at * f for f in (0.1, 0.4, 1, 2, 3.5)}), colors=GRAY)
+        ax.fill(size * np.cos(angle), size * np.sin(angle), color=COLORS[4], alpha=0.45)
+        ax.plot(*center, "k+", markersize=10)
         ax.annotate(
-            "least loss", centre, xytext=(-4, 34), textcoords="offset points", fontsize=9, backgroundcolor="white"
+            "least loss", center, xytext=(-4, 34), textcoords="offset points", fontsize=9, backgroundcolor="white"
         )
-        ax.plot(*point, "o", color=COLOURS[5], markersize=8)
+        ax.plot(*point, "o", color=COLORS[5], markersize=8)
         ax.axhline(0, color="black", linewidth=0.5)
         ax.axvline(0, color="black", linewidth=0.5)
         ax.set(title=f"{name}: {'diamond' if name == 'L1' else 'circle'}", xlabel="w₀", ylabel="w₁", aspect="equal")
     inside = [f"({one[0]:.2f}, {one[1]:.2f})" for one in (l1_point, l2_point)]
     finish(
-        f"Contours of a loss that is least at ({centre[0]:g}, {centre[1]:g}). The contour that touches the diamond "
+        f"Contours of a loss that is least at ({center[0]:g}, {center[1]:g}). The contour that touches the diamond "
         f"meets it at {inside[0]}, the one that touches the circle at {inside[1]}."
     )
 
@@ -128,7 +128,7 @@ def weight_paths(paths, *, highlight=(), x_label="λ"):
     """Draw each weight over the strength of the penalty, a panel for each method.
 
     paths: a dictionary from method to (strengths (k,), weights (k, p)), the strengths positive. highlight: indices of
-    features whose lines are coloured and thick; the others are grey. Without any, all are coloured.
+    features whose lines are colored and thick; the others are gray. Without any, all are colored.
     Raises ValueError if there is not a row of weights for each strength.
     """
     _, axes = figure(6.6, 2.3, 1, len(paths), squeeze=False, sharey=True, dpi=DPI)
@@ -142,8 +142,8 @@ def weight_paths(paths, *, highlight=(), x_label="λ"):
         for j, weights in enumerate(path.T):
             chosen = not len(highlight) or j in highlight
             place = list(highlight).index(j) if len(highlight) and chosen else j
-            look = {"color": COLOURS[place % 8], "linestyle": LINES[place % 4], "linewidth": 1.6}
-            ax.plot(strengths, weights, **(look if chosen else {"color": GREY, "linewidth": 0.6}))
+            look = {"color": COLORS[place % 8], "linestyle": LINES[place % 4], "linewidth": 1.6}
+            ax.plot(strengths, weights, **(look if chosen else {"color": GRAY, "linewidth": 0.6}))
         ax.axhline(0, color="black", linewidth=0.6)
         ax.set(title=name, xlabel=x_label, xscale="log")
         kept = [int((path[i] != 0).sum()) for i in (strengths.argmin(), strengths.argmax())]
@@ -168,7 +168,7 @@ def weights_at(weights, names, *, limit=None, title=""):
         if values.shape != (len(names),):
             raise ValueError(f"{method!r} has shape {values.shape}; give one weight for each of {len(names)} names")
         places = np.arange(len(names))
-        ax.barh(places, values, color=COLOURS[i % 8])
+        ax.barh(places, values, color=COLORS[i % 8])
         zeros = values == 0
         ax.plot(np.zeros(zeros.sum()), places[zeros], "o", markerfacecolor="white", color="black", markersize=4)
         ax.axvline(0, color="black", linewidth=0.6)

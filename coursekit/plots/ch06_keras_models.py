@@ -4,7 +4,7 @@
 neither. It reads the graph where Keras keeps it, in the model's config.
 """
 
-from coursekit.plots.style import COLOURS, GREY, figure, finish
+from coursekit.plots.style import COLORS, GRAY, figure, finish
 
 
 def layer_graph(model, *, title=""):
@@ -87,7 +87,7 @@ def _names(ends):
 
 
 def _columns(calls, row):
-    """Where each layer stands across its row: in the middle of what feeds it, and apart from its neighbours."""
+    """Where each layer stands across its row: in the middle of what feeds it, and apart from its neighbors."""
     column, widest = {}, 1
     for number in range(max(row.values()) + 1):
         names = [name for name in calls if row[name] == number]
@@ -96,9 +96,9 @@ def _columns(calls, row):
             places = [column[parent] for parent in _flat(calls[name])]
             middle[name] = sum(places) / len(places) if places else 0.0
         names.sort(key=lambda name: middle[name])  # the sort is stable: inputs keep their order
-        centre = sum(middle.values()) / len(names)
+        center = sum(middle.values()) / len(names)
         for i, name in enumerate(names):
-            column[name] = centre + i - (len(names) - 1) / 2
+            column[name] = center + i - (len(names) - 1) / 2
         widest = max(widest, *(2 * abs(column[name]) + 1 for name in names))
     return column, widest
 
@@ -116,8 +116,8 @@ def _shape(operation):
 
 
 def _box(ax, x, y, label, is_output):
-    kind = {"facecolor": "white", "edgecolor": GREY} if "InputLayer" in label else {"facecolor": "#f2f2f2"}
-    edge = {"edgecolor": COLOURS[5], "linewidth": 2} if is_output else {"edgecolor": COLOURS[0]}
+    kind = {"facecolor": "white", "edgecolor": GRAY} if "InputLayer" in label else {"facecolor": "#f2f2f2"}
+    edge = {"edgecolor": COLORS[5], "linewidth": 2} if is_output else {"edgecolor": COLORS[0]}
     box = {"boxstyle": "round,pad=0.35"} | edge | kind
     return ax.text(x, y, label, ha="center", va="center", fontsize=8, bbox=box)
 
@@ -130,7 +130,7 @@ def _arrow(ax, start, end, rows):
     (x0, y0), (x1, y1) = start.get_position(), end.get_position()
     ends = {"patchA": start.get_bbox_patch(), "patchB": end.get_bbox_patch()}
     bend = {"connectionstyle": "arc3,rad=-1.3"} if rows > 1 and abs(x0 - x1) < 0.3 else {}
-    style = {"arrowstyle": "-|>", "color": COLOURS[2] if bend else "black", "shrinkA": 1, "shrinkB": 1}
+    style = {"arrowstyle": "-|>", "color": COLORS[2] if bend else "black", "shrinkA": 1, "shrinkB": 1}
     ax.annotate("", (x1, y1), (x0, y0), arrowprops=style | ends | bend)
 
 

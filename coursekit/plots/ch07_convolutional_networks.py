@@ -27,7 +27,7 @@ def masks(images, named, classes):
         if values.min() < 0 or values.max() >= len(classes):
             raise ValueError(f"{name!r} goes from {values.min()} to {values.max()}; there are {len(classes)} classes")
     shades = mpl.colormaps["cividis"](np.linspace(0, 1, max(len(classes) - 1, 1)))
-    colours = ListedColormap([_BACKGROUND, *map(tuple, shades)])
+    colors = ListedColormap([_BACKGROUND, *map(tuple, shades)])
     n, side = len(images), 8.4 / (len(images) + 1.1)
     _, axes = figure(8.4, side * (len(rows) + 1), len(rows) + 1, n, squeeze=False)
     for ax in axes.flat:
@@ -36,7 +36,7 @@ def masks(images, named, classes):
     for i in range(n):
         axes[0, i].imshow(np.clip(images[i], 0, 1), cmap="gray", vmin=0, vmax=1)
         for ax, values in zip(axes[1:, i], rows.values(), strict=True):
-            ax.imshow(values[i], cmap=colours, vmin=0, vmax=len(classes) - 1, interpolation="nearest")
+            ax.imshow(values[i], cmap=colors, vmin=0, vmax=len(classes) - 1, interpolation="nearest")
             ax.spines[:].set_visible(True)
             for number in np.unique(values[i])[1 if 0 in values[i] else 0 :]:
                 place = np.argwhere(values[i] == number).mean(axis=0)
@@ -46,7 +46,7 @@ def masks(images, named, classes):
     for ax, name in zip(axes[:, 0], ("image", *rows), strict=True):
         ax.set_ylabel(name)
     seen = sorted({int(number) for values in rows.values() for number in np.unique(values)} - {0})
-    patches = [Patch(facecolor=colours(k / max(len(classes) - 1, 1)), label=str(classes[k])) for k in seen]
+    patches = [Patch(facecolor=colors(k / max(len(classes) - 1, 1)), label=str(classes[k])) for k in seen]
     if patches:
         axes[0, -1].figure.legend(handles=patches, loc="outside right center", fontsize=8)
     first, *others = rows

@@ -5,7 +5,7 @@ Born in notebook 18.
 
 import numpy as np
 
-from coursekit.plots.style import COLOURS, DPI, GREY, figure, finish
+from coursekit.plots.style import COLORS, DPI, GRAY, figure, finish
 
 
 def weight_histograms(named, thresholds=None):
@@ -24,8 +24,8 @@ def weight_histograms(named, thresholds=None):
         counts, edges = np.histogram(weights, bins=61)
         limit = (thresholds or {}).get(name, 0)
         middles = (edges[:-1] + edges[1:]) / 2
-        for chosen, colour, hatch in ((np.abs(middles) >= limit, 0, ""), (np.abs(middles) < limit, 1, "////")):
-            ax.bar(middles[chosen], counts[chosen], np.diff(edges)[chosen], color=COLOURS[colour], hatch=hatch)
+        for chosen, color, hatch in ((np.abs(middles) >= limit, 0, ""), (np.abs(middles) < limit, 1, "////")):
+            ax.bar(middles[chosen], counts[chosen], np.diff(edges)[chosen], color=COLORS[color], hatch=hatch)
         ax.set(title=name, xlabel="weight", yscale="log")
         said = f"{name}: {weights.size:,} weights, deviation {weights.std():.3g}, largest {np.abs(weights).max():.3g}"
         if limit:
@@ -47,13 +47,13 @@ def quantizer(low, high, bits):
     x = np.linspace(low - margin, high + margin, 1501)
     y = dequantize(quantize(x, scale, zero_point, bits), scale, zero_point)
     _, (above, below) = figure(6.6, 3.6, 2, 1, sharex=True, height_ratios=(2, 1))
-    above.plot(x, x, color=GREY, linestyle=":", label="x")
-    above.plot(x, y, color=COLOURS[0], label="x, quantized")
-    above.plot([0], [0], "o", color=COLOURS[5], label="zero")
+    above.plot(x, x, color=GRAY, linestyle=":", label="x")
+    above.plot(x, y, color=COLORS[0], label="x, quantized")
+    above.plot([0], [0], "o", color=COLORS[5], label="zero")
     above.legend(loc="upper left", fontsize=8)
-    below.plot(x, y - x, color=COLOURS[1])
+    below.plot(x, y - x, color=COLORS[1])
     for ax in (above, below):
-        ax.axvspan(low, high, color=COLOURS[4], alpha=0.15, linewidth=0)
+        ax.axvspan(low, high, color=COLORS[4], alpha=0.15, linewidth=0)
     above.set_ylabel("quantized")
     below.set(xlabel="x", ylabel="error", ylim=(-1.5 * scale, 1.5 * scale))
     largest = np.abs(y - x)[(x >= low) & (x <= high)].max()
@@ -73,8 +73,8 @@ def rounding_errors(named):
     words = []
     for ax, (name, errors) in zip(axes[0], named.items(), strict=True):
         errors = np.asarray(errors, dtype=float).ravel()
-        ax.hist(errors, bins=np.linspace(-0.5, 0.5, 26), density=True, color=COLOURS[0])
-        ax.axhline(1, color=COLOURS[5], linestyle="--", label="uniform")
+        ax.hist(errors, bins=np.linspace(-0.5, 0.5, 26), density=True, color=COLORS[0])
+        ax.axhline(1, color=COLORS[5], linestyle="--", label="uniform")
         ax.set(title=name, xlabel="error / step")
         words.append(f"{name}: variance {errors.var() * 12:.3g}")
     axes[0, 0].set_ylabel("density")
@@ -94,9 +94,9 @@ def times(seconds, what):
     ratios = {name: one / seconds[first] for name, one in seconds.items()}
     _, ax = figure(7.0, 0.3 * len(seconds) + 0.8, dpi=DPI)
     for i, ratio in enumerate(ratios.values()):
-        ax.barh(i, ratio, 0.65, color=COLOURS[0 if i else 1], hatch="" if i else "//", edgecolor="white")
+        ax.barh(i, ratio, 0.65, color=COLORS[0 if i else 1], hatch="" if i else "//", edgecolor="white")
         ax.text(ratio, i, f" {ratio:.2f}", va="center", fontsize=8)
-    ax.axvline(1, color=GREY, linewidth=0.8, linestyle="--")
+    ax.axvline(1, color=GRAY, linewidth=0.8, linestyle="--")
     ax.set(title=what, xlabel=f"time, relative to {first}", yticks=range(len(ratios)), yticklabels=list(ratios))
     ax.set_xlim(0, 1.15 * max(ratios.values()))
     ax.invert_yaxis()

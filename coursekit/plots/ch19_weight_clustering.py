@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from coursekit.plots.style import COLOURS, DPI, GREY, MARKERS, figure, finish
+from coursekit.plots.style import COLORS, DPI, GRAY, MARKERS, figure, finish
 from coursekit.statistics import mean_and_half
 
 
@@ -22,20 +22,20 @@ def clusters(weights, placed):
     for ax, (name, centroids) in zip(axes[:, 0], placed.items(), strict=True):
         centroids = np.asarray(centroids, dtype=float)
         if np.any(np.diff(centroids) < 0):
-            raise ValueError(f"{name!r}: sort the centroids, so that boundaries lie between neighbours")
+            raise ValueError(f"{name!r}: sort the centroids, so that boundaries lie between neighbors")
         boundaries = (centroids[1:] + centroids[:-1]) / 2
         counts = np.bincount(np.searchsorted(boundaries, weights), minlength=len(centroids))
-        ax.hist(weights, bins=101, color=COLOURS[4])
+        ax.hist(weights, bins=101, color=COLORS[4])
         top = ax.get_ylim()[1]
-        ax.vlines(boundaries, 0, top, color=GREY, linestyle=":", linewidth=1, label="boundary")
-        ax.plot(centroids, np.full(len(centroids), 0.06 * top), "^", color=COLOURS[5], label="centroid")
+        ax.vlines(boundaries, 0, top, color=GRAY, linestyle=":", linewidth=1, label="boundary")
+        ax.plot(centroids, np.full(len(centroids), 0.06 * top), "^", color=COLORS[5], label="centroid")
         ax.set(title=name, ylabel="weights", ylim=(0, top))
         words.append(f"{name}: from {counts.min():,} to {counts.max():,} weights in a cluster")
     axes[0, 0].legend(fontsize=8, loc="upper left")
     axes[-1, 0].set_xlabel("weight")
     finish(
         f"{weights.size:,} weights and {len(centroids)} centroids (triangles), with boundaries half-way between "
-        f"neighbours. {'; '.join(words)}."
+        f"neighbors. {'; '.join(words)}."
     )
 
 
@@ -46,12 +46,12 @@ def centroids(weights, placed):
     """
     weights = _numbers(weights)
     _, (above, below) = figure(8.0, 2.0 + 0.28 * len(placed), 2, 1, sharex=True, height_ratios=(2, 0.6 * len(placed)))
-    above.hist(weights, bins=101, color=COLOURS[4])
+    above.hist(weights, bins=101, color=COLORS[4])
     above.set_ylabel("weights")
     words = []
     for i, (name, values) in enumerate(placed.items()):
         values = np.asarray(values, dtype=float)
-        below.plot(values, np.full(len(values), i), "|", color=COLOURS[0], markersize=11, markeredgewidth=1.8)
+        below.plot(values, np.full(len(values), i), "|", color=COLORS[0], markersize=11, markeredgewidth=1.8)
         middle = np.mean(np.abs(values) < weights.std())
         words.append(f"{name} {values.min():.3g} to {values.max():.3g}, {middle:.0%} within a deviation of 0")
     below.set(yticks=range(len(placed)), yticklabels=list(placed), xlabel="weight", ylim=(len(placed) - 0.4, -0.6))
@@ -76,9 +76,9 @@ def weights_before_and_after(before, after):
         weights, clustered = _numbers(weights), _numbers(after[name])
         if weights.shape != clustered.shape:
             raise ValueError(f"{name!r} has {weights.size} weights before and {clustered.size} after")
-        above.hist(weights, bins=51, color=COLOURS[4])
+        above.hist(weights, bins=51, color=COLORS[4])
         values, counts = np.unique(clustered, return_counts=True)
-        below.vlines(values, 0, counts, color=COLOURS[0], linewidth=2)
+        below.vlines(values, 0, counts, color=COLORS[0], linewidth=2)
         below.set(xlabel="weight", ylim=(0, None))
         above.set_title(name)
         words.append(f"{name}: {len(np.unique(weights)):,} different values before, {len(values)} after")
@@ -98,9 +98,9 @@ def index_shares(streams):
     words = []
     for ax, (name, counts) in zip(axes[0], streams.items(), strict=True):
         counts = np.asarray(counts, dtype=float)
-        ax.bar(range(len(counts)), counts / counts.sum(), color=COLOURS[0])
+        ax.bar(range(len(counts)), counts / counts.sum(), color=COLORS[0])
         ax.set(title=name, xlabel="index")
-        ax.axhline(1 / len(counts), color=COLOURS[5], linestyle="--", linewidth=1, label="all alike")
+        ax.axhline(1 / len(counts), color=COLORS[5], linestyle="--", linewidth=1, label="all alike")
         words.append(
             f"{name}: the commonest has {counts.max() / counts.sum():.0%}, entropy {entropy_of(counts):.2f} of at most "
             f"{math.log2(len(counts)):.2f} bits"
@@ -121,11 +121,11 @@ def effects(named, what):
     for i, (name, values) in enumerate(named.items()):
         values = np.asarray(values, dtype=float).ravel()
         mean, half = mean_and_half(values)
-        ax.plot(values, np.full(values.size, i), ".", color=GREY, markersize=5)
-        ax.errorbar(mean, i, xerr=half, fmt="o", color=COLOURS[0], capsize=4)
+        ax.plot(values, np.full(values.size, i), ".", color=GRAY, markersize=5)
+        ax.errorbar(mean, i, xerr=half, fmt="o", color=COLORS[0], capsize=4)
         sure = "above 0" if mean - half > 0 else "below 0" if mean + half < 0 else "0 is inside"
         words.append(f"{name} {mean:+.2f} ± {half:.2f} ({sure})")
-    ax.axvline(0, color=COLOURS[5], linestyle="--", linewidth=1)
+    ax.axvline(0, color=COLORS[5], linestyle="--", linewidth=1)
     ax.set(xlabel=what, yticks=range(len(named)), yticklabels=list(named), ylim=(len(named) - 0.4, -0.6))
     finish(f"{what}: means with 95 % intervals, and each repetition as a dot. {'; '.join(words)}.")
 
@@ -145,7 +145,7 @@ def trade_off(points, x_label="bytes", y_label="test accuracy", level=None):
         mean = values.mean()
         error = [[max(mean - values.min(), 0)], [max(values.max() - mean, 0)]]  # a sum may round below 0
         look = {
-            "color": COLOURS[i % 7],
+            "color": COLORS[i % 7],
             "marker": MARKERS[i % 8],
             "markersize": 8,
             "capsize": 3,
@@ -154,7 +154,7 @@ def trade_off(points, x_label="bytes", y_label="test accuracy", level=None):
         ax.errorbar(size, mean, yerr=error, linestyle="none", label=name, **look)
         words.append(f"{name}: {size:,.0f} bytes, {mean:.4f}")
     if level:
-        ax.axhline(level[1], color=GREY, linestyle="--", linewidth=1)
+        ax.axhline(level[1], color=GRAY, linestyle="--", linewidth=1)
         words.append(f"dashed: {level[0]}, {level[1]:.4f}")
     ax.set(xscale="log", xlabel=x_label, ylabel=y_label)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
@@ -182,10 +182,10 @@ def sizes(report):
     names = names if len(set(names)) == len(names) else [one["layer"] for one in layers]
     for i, one in enumerate(layers):
         share = one["zeros"] / max(one["weights"], 1)
-        for offset, key, colour, hatch in ((-0.2, "raw", COLOURS[0], ""), (0.2, "bound", COLOURS[1], "//")):
+        for offset, key, color, hatch in ((-0.2, "raw", COLORS[0], ""), (0.2, "bound", COLORS[1], "//")):
             n = math.ceil(one[key])
             label = ("in memory" if key == "raw" else "bound set by entropy") if i == 0 else None
-            ax.barh(i + offset, max(n, 1), 0.38, color=colour, hatch=hatch, edgecolor="white", label=label)
+            ax.barh(i + offset, max(n, 1), 0.38, color=color, hatch=hatch, edgecolor="white", label=label)
             note = f" {n:,}" + (f", {share:.0%} zeros" if key == "bound" and share >= 0.005 else "")
             ax.text(max(n, 1), i + offset, note, va="center", fontsize=8)
     ax.set(xscale="log", xlabel="bytes", yticks=range(len(names)), yticklabels=names)
@@ -215,14 +215,14 @@ def waterfall(stages, *, unit="bytes"):
     low = min(sizes_of) / 3
     for i, (_, size) in enumerate(stages):
         before = sizes_of[max(i - 1, 0)]
-        top, colour = max(size, before), COLOURS[0]
-        ax.bar(i, size - low, 0.62, bottom=low, color=colour, edgecolor="white")
+        top, color = max(size, before), COLORS[0]
+        ax.bar(i, size - low, 0.62, bottom=low, color=color, edgecolor="white")
         if size < before:
-            ax.bar(i, before - size, 0.62, bottom=size, facecolor="none", edgecolor=GREY, linestyle=":", hatch="//")
+            ax.bar(i, before - size, 0.62, bottom=size, facecolor="none", edgecolor=GRAY, linestyle=":", hatch="//")
         elif size > before:
-            ax.bar(i, size - before, 0.62, bottom=before, color=COLOURS[5], hatch="..", edgecolor="white")
+            ax.bar(i, size - before, 0.62, bottom=before, color=COLORS[5], hatch="..", edgecolor="white")
         if i:
-            ax.plot([i - 0.69, i + 0.31], [before, before], color=GREY, linewidth=0.9)
+            ax.plot([i - 0.69, i + 0.31], [before, before], color=GRAY, linewidth=0.9)
         note = f"{size:,.0f}" + (f"\n{_factor(before, size)}" if i else "")
         ax.text(i, top * 1.1, note, ha="center", va="bottom", fontsize=8)
     names = [name.replace(" ", "\n", 1) for name, _ in stages]

@@ -1,8 +1,8 @@
-"""Things of one kind beside each other: methods with all their repeats, and the sizes of files."""
+"""Things of one kind beside each other: methods with all their repeats, and the sizes of files. Born in notebook 05."""
 
 import numpy as np
 
-from coursekit.plots.style import COLOURS, DPI, GREY, HATCHES, figure, finish
+from coursekit.plots.style import COLORS, DPI, GRAY, HATCHES, figure, finish
 
 
 def methods(results, label, *, width=7.4):
@@ -20,9 +20,9 @@ def methods(results, label, *, width=7.4):
         means = {name: float(np.mean(values)) for name, values in of.items()}
         for i, (name, values) in enumerate(of.items()):
             error = np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0
-            ax.plot(values, np.full(len(values), i), ".", color=GREY, markersize=5)
-            ax.errorbar(means[name], i, xerr=error, fmt="o", color=COLOURS[i % 8], capsize=4, markersize=6)
-        ax.axvline(means[names[0]], color=GREY, linewidth=0.8, linestyle="--")
+            ax.plot(values, np.full(len(values), i), ".", color=GRAY, markersize=5)
+            ax.errorbar(means[name], i, xerr=error, fmt="o", color=COLORS[i % 8], capsize=4, markersize=6)
+        ax.axvline(means[names[0]], color=GRAY, linewidth=0.8, linestyle="--")
         ax.set(title=panel, xlabel=label, yticks=range(len(names)), yticklabels=names)
         words.append(f"{panel}: " + ", ".join(f"{name} {mean:.3g}" for name, mean in means.items()))
     axes[0, 0].invert_yaxis()
@@ -48,13 +48,13 @@ def file_sizes(table):
             if not size > 0:
                 raise ValueError(f"{model!r}, {container}: {size} bytes; give a size above 0, or None")
             place = i + (j - (len(containers) - 1) / 2) * height
-            ax.barh(place, size, height, color=COLOURS[j % 8], hatch=HATCHES[j % 5], edgecolor="white")
+            ax.barh(place, size, height, color=COLORS[j % 8], hatch=HATCHES[j % 5], edgecolor="white")
             ax.text(size, place, f" {size:,.0f}", va="center", fontsize=7)
         here = {name: size for name, size in of.items() if size is not None}
         least = min(here, key=here.get)
         words.append(f"{model}: {', '.join(f'{name} {size:,.0f}' for name, size in here.items())} (least: {least})")
     for j, container in enumerate(containers):
-        ax.barh(np.nan, np.nan, color=COLOURS[j % 8], hatch=HATCHES[j % 5], edgecolor="white", label=container)
+        ax.barh(np.nan, np.nan, color=COLORS[j % 8], hatch=HATCHES[j % 5], edgecolor="white", label=container)
     sizes = [size for of in table.values() for size in of.values() if size is not None]
     ax.set(xscale="log", xlabel="bytes", yticks=range(len(table)), yticklabels=list(table))
     ax.set_xlim(min(sizes) / 2, max(sizes) * 3)

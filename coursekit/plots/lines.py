@@ -1,14 +1,17 @@
-"""Curves: quantities over another, fits over points, training histories, and bands of several draws."""
+"""Curves: quantities over another, fits over points, training histories, and bands of several draws.
+
+Born in notebook 00.
+"""
 
 import numpy as np
 
-from coursekit.plots.style import COLOURS, GREY, LINES, MARKERS, figure, finish
+from coursekit.plots.style import COLORS, GRAY, LINES, MARKERS, figure, finish
 
 
 def curves(x, series, x_label, y_label, *, x_scale="linear", y_scale="linear", title=""):
     """Draw each of `series`, a dictionary from name to values, over `x`.
 
-    x: (n,) numbers; each series: (n,) numbers. Colour, marker and line style differ together.
+    x: (n,) numbers; each series: (n,) numbers. Color, marker and line style differ together.
     Raises ValueError if a series and x differ in length.
     """
     x = np.asarray(x)
@@ -32,7 +35,7 @@ def curves(x, series, x_label, y_label, *, x_scale="linear", y_scale="linear", t
 def fits(x, y, predictions, x_label="x", y_label="y", title=""):
     """Draw the points (x, y) and, over the same x, each of `predictions`, a dictionary from name to values.
 
-    x, y: (n,) numbers; each prediction: (n,) numbers. Colour and line style differ together.
+    x, y: (n,) numbers; each prediction: (n,) numbers. Color and line style differ together.
     Raises ValueError where a shape is another one: a column (n, 1) is not taken for (n,), so flatten it first.
     """
     x = np.asarray(x, dtype=float)
@@ -43,11 +46,11 @@ def fits(x, y, predictions, x_label="x", y_label="y", title=""):
             raise ValueError(f"{name!r} has shape {values.shape} and x {x.shape}; give both as (n,), one value a point")
     order = np.argsort(x)
     _, ax = figure(6.4, 3.4)
-    ax.scatter(x, named.pop("y"), s=14, color=GREY, label="data")
+    ax.scatter(x, named.pop("y"), s=14, color=GRAY, label="data")
     words = []
     for i, (name, values) in enumerate(named.items()):
         left, right = values[order[0]], values[order[-1]]
-        ax.plot(x[order], values[order], color=COLOURS[i], linestyle=LINES[i % 4], linewidth=2.2, label=name)
+        ax.plot(x[order], values[order], color=COLORS[i], linestyle=LINES[i % 4], linewidth=2.2, label=name)
         words.append(f"{name} goes from {left:.3g} on the left to {right:.3g} on the right")
     ax.set(xlabel=x_label, ylabel=y_label, title=title)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -69,8 +72,8 @@ def bands(x, series, x_label, y_label, *, x_scale="linear"):
         if values.ndim != 2 or values.shape[1:] != x.shape or len(values) < 2:
             raise ValueError(f"{name!r} has shape {values.shape}; give two draws or more of {len(x)} values each")
         draws, mean = len(values), values.mean(axis=0)
-        look = {"color": COLOURS[i % 8], "linestyle": LINES[i % 4], "marker": MARKERS[i % 8], "markersize": 5}
-        ax.fill_between(x, values.min(axis=0), values.max(axis=0), color=COLOURS[i % 8], alpha=0.15, linewidth=0)
+        look = {"color": COLORS[i % 8], "linestyle": LINES[i % 4], "marker": MARKERS[i % 8], "markersize": 5}
+        ax.fill_between(x, values.min(axis=0), values.max(axis=0), color=COLORS[i % 8], alpha=0.15, linewidth=0)
         ax.plot(x, mean, label=name, **look)
         words.append(f"{name} from {mean[0]:.3g} to {mean[-1]:.3g}")
     ax.set(xlabel=x_label, ylabel=y_label, xscale=x_scale)
@@ -129,7 +132,7 @@ def _line(ax, values, i, label, dashed, wide):
     style = {"linestyle": "--" if dashed else "-", "marker": MARKERS[i % 8], "markevery": every, "markersize": 5}
     if wide:
         style |= {"linewidth": 6, "alpha": 0.45, "markersize": 10}
-    ax.plot(epochs, values, color=COLOURS[i % 6], label=label, **style)
+    ax.plot(epochs, values, color=COLORS[i % 6], label=label, **style)
 
 
 def _way(values, is_loss):

@@ -1,4 +1,4 @@
-"""Images in rows, each with its label above it."""
+"""Images in rows, each with its label above it. Born in notebook 00."""
 
 import numpy as np
 
@@ -10,13 +10,13 @@ def images(images, labels=None, *, columns=None, width=7.4, value_range=None):
     """Draw images in rows, each with its label above it.
 
     images:      an array (n, height, width), (n, height, width, 1) or (n, height, width, 3), or a list of such images,
-                 which may then differ in size. Whole numbers of type uint8 with colour are shown as they are.
+                 which may then differ in size. Whole numbers of type uint8 with color are shown as they are.
     labels:      one for each image (strings or numbers), or None.
     columns:     images in a row; by default up to ten, fewer where they are wide or their labels long.
     width:       of the figure, in inches.
-    value_range: (low, high), the values drawn as black and as white. By default 0 to 255 for colour images of type
-                 uint8, 0 to 1 for colour images of a float type (values outside are cut), and the least and greatest
-                 value of all images for those without colour.
+    value_range: (low, high), the values drawn as black and as white. By default 0 to 255 for color images of type
+                 uint8, 0 to 1 for color images of a float type (values outside are cut), and the least and greatest
+                 value of all images for those without color.
 
     Raises ValueError if an image has another shape, if there is none, or if the labels are not as many as the images.
     """

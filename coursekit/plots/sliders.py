@@ -1,4 +1,4 @@
-"""A slider that redraws a figure, where somebody is there to move it."""
+"""A slider that redraws a figure, where somebody is there to move it. Born in notebook 03."""
 
 import inspect
 import os

@@ -1,11 +1,11 @@
-"""How every figure of the course looks: colours, sizes, and a caption in words under it."""
+"""How every figure of the course looks: colors, sizes, and a caption in words under it. Born in notebook 00."""
 
 import textwrap
 
-# Okabe and Ito (2008), "Color Universal Design": told apart with any of the common kinds of colour blindness.
-COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000"]
-GREY = "#8a8a8a"
-MARKERS = "osD^vP*X"  # and these differ together with the colours, so that nothing is told by colour alone
+# Okabe and Ito (2008), "Color Universal Design": told apart with any of the common kinds of color blindness.
+COLORS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000"]
+GRAY = "#8a8a8a"
+MARKERS = "osD^vP*X"  # and these differ together with the colors, so that nothing is told by color alone
 LINES = ("-", "--", "-.", ":")
 HATCHES = ("", "//", "..", "xx", "\\\\")
 DPI = 80  # of pictures with several panels: a notebook stays small
@@ -18,7 +18,7 @@ def use():
 
     mpl.rcParams.update(
         {
-            "axes.prop_cycle": mpl.cycler(color=COLOURS),
+            "axes.prop_cycle": mpl.cycler(color=COLORS),
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.titlesize": "medium",

@@ -4,9 +4,9 @@ Everywhere the objective is Keras's: the mean squared error plus `l1` times the 
 
     mean((y - x @ w - b)**2) + l1 * sum(|w|) + l2 * sum(w**2),
 
-and the bias b is never penalised. scikit-learn scales the same objective otherwise: `Lasso(alpha=l1 / 2)`,
+and the bias b is never penalized. scikit-learn scales the same objective otherwise: `Lasso(alpha=l1 / 2)`,
 `Ridge(alpha=n * l2)`, and `ElasticNet(alpha=l1 / 2 + l2, l1_ratio=(l1 / 2) / (l1 / 2 + l2))`.
-Penalties compare weights with each other, so standardise the features first.
+Penalties compare weights with each other, so standardize the features first.
 """
 
 import numpy as np
@@ -38,7 +38,7 @@ def proximal_step(weights, gradient, learning_rate, l1=0.0, l2=0.0):
 
 def ridge(x, y, l2):
     """The minimum for l1 = 0 in one step (Hoerl and Kennard, 1970): (weights (p,), bias). x: (n, p), y: (n,)."""
-    x, y, x_mean, y_mean = _centred(x, y, 0.0, l2)
+    x, y, x_mean, y_mean = _centered(x, y, 0.0, l2)
     weights = np.linalg.solve(x.T @ x / len(x) + l2 * np.eye(x.shape[1]), x.T @ y / len(x))
     return weights, y_mean - x_mean @ weights
 
@@ -51,7 +51,7 @@ def elastic_net(x, y, l1=0.0, l2=0.0, *, start=None, steps=100_000, tolerance=1e
     and De Mol (2004); for elastic net's penalty see Zou and Hastie (2005), who call this solution naïve.
     Raises ValueError if the shapes don't fit or a strength is negative.
     """
-    x, y, x_mean, y_mean = _centred(x, y, l1, l2)
+    x, y, x_mean, y_mean = _centered(x, y, l1, l2)
     gram, target = x.T @ x / len(x), x.T @ y / len(x)  # all that the gradient needs: (p, p), (p,)
     learning_rate = 1 / (2 * np.linalg.eigvalsh(gram)[-1] + 1e-12)
     weights = np.zeros(x.shape[1]) if start is None else np.array(start, dtype=float)
@@ -66,7 +66,7 @@ def elastic_net(x, y, l1=0.0, l2=0.0, *, start=None, steps=100_000, tolerance=1e
 def corrected_elastic_net(x, y, l1, l2, **settings):
     """Zou and Hastie's (2005) elastic net: 1 + l2 times the naïve weights. Returns (weights (p,), bias).
 
-    The factor is right for standardised features, whose mean square is 1. `settings` as in `elastic_net`.
+    The factor is right for standardized features, whose mean square is 1. `settings` as in `elastic_net`.
     """
     weights, _ = elastic_net(x, y, l1, l2, **settings)
     weights = (1 + l2) * weights
@@ -91,8 +91,8 @@ def weight_path(x, y, strengths, mix=0.0):
 
 
 def smallest_that_zeroes(x, y):
-    """The least l1 at which the lasso keeps no feature: twice the largest |mean of x · y|, both centred."""
-    x, y, _, _ = _centred(x, y, 0.0, 0.0)
+    """The least l1 at which the lasso keeps no feature: twice the largest |mean of x · y|, both centered."""
+    x, y, _, _ = _centered(x, y, 0.0, 0.0)
     return float(2 * np.abs(x.T @ y / len(x)).max())
 
 
@@ -130,7 +130,7 @@ def soft_threshold_callback(l1):
     return SoftThreshold()
 
 
-def _centred(x, y, l1, l2):
+def _centered(x, y, l1, l2):
     """x and y less their means, and the means: a bias without penalty takes up just these."""
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     if x.ndim != 2 or y.shape != x.shape[:1]:

@@ -60,6 +60,13 @@ def append(source):
     return change
 
 
+def tagged(tag):
+    def change(notebook):
+        code(notebook, "x = 3").metadata["tags"] = [tag]
+
+    return change
+
+
 def output(**data):
     def change(notebook):
         code(notebook, "ck.plots").outputs = [nbformat.v4.new_output(**data)]
@@ -135,8 +142,10 @@ BREAKS = [
     ("exercises_are_whole", replace("answer = ...", "97.1", "97.7"), "number them from 97.1"),
     ("exercises_are_whole", replace("### Exercise 97.1", "### Exercise 97.1", "### Task"), "each exercise starts with"),
     ("exercise_outcomes", forgetful_solution, "does not say `right`"),
-    ("nbval_marks", append("# NBVAL_CHECK_OUTPUTS"), "marked NBVAL_CHECK_OUTPUTS"),
+    ("nbval_marks", append("# NBVAL_CHECK_OUTPUT"), "marked NBVAL_CHECK_OUTPUT"),
     ("nbval_marks", append("# nbval_skip"), "marked nbval_skip"),
+    ("nbval_marks", tagged("nbval-check-outputs"), "marked nbval-check-outputs"),
+    ("nbval_marks", tagged("nbval-skip"), "marked nbval-skip"),
     ("claims", replace("x = 3", "claim('a', x > 1)\nclaim('b', x > 2)", ""), "1 claims"),
     ("claims", append("claim('d', True)"), "can't fail"),
     ("claims", append("claim('d', 2 > 1)"), "can't fail"),

@@ -1,4 +1,4 @@
-"""Notebook files: found, read and normalised."""
+"""Notebook files: found, read and normalized."""
 
 import nbformat
 import pytest
@@ -46,28 +46,28 @@ def test_the_normal_form_keeps_what_shows_and_nothing_else():
     stream = [nbformat.v4.new_output("stream", text=text) for text in ("one\n", "50%\r      \rtwo\n", "   \r   ")]
     result = nbformat.v4.new_output("execute_result", {"text/plain": "3"}, execution_count=7, metadata={"a": 1})
     first.outputs = [*stream, result]
-    notebooks.normalise(notebook)
+    notebooks.normalize(notebook)
     assert set(notebook.metadata) == {"coursekit", "kernelspec", "language_info"}
     assert (first.execution_count, second.execution_count, first.outputs[-1].execution_count) == (1, 2, 1)
     assert first.metadata == {} and first.source == "x = 1"
     assert first.outputs[0].text == "one\ntwo\n   " and first.outputs[1].metadata == {}
     assert second.metadata["jupyter"] == {"source_hidden": True}
     before = nbformat.writes(notebook)
-    assert nbformat.writes(notebooks.normalise(notebook)) == before
+    assert nbformat.writes(notebooks.normalize(notebook)) == before
 
 
 def test_a_stored_traceback_names_no_folder_of_this_machine():
     notebook = make_notebook("1 / 0")
     lines = ["File /srv/anna/course/coursekit/claims.py:3", "File /opt/lib/python3.12/site-packages/keras/x.py:1"]
     notebook.cells[0].outputs = [nbformat.v4.new_output("error", ename="E", evalue="", traceback=lines)]
-    (error,) = notebooks.normalise(notebook).cells[0].outputs
+    (error,) = notebooks.normalize(notebook).cells[0].outputs
     assert error.traceback == ["File coursekit/claims.py:3", "File site-packages/keras/x.py:1"]
 
 
 def test_a_bar_that_cleared_itself_leaves_no_trace():
     notebook = make_notebook("x = 1")
     notebook.cells[0].outputs = [nbformat.v4.new_output("stream", text="\r 50%|####    |\r              \r")]
-    assert notebooks.normalise(notebook).cells[0].outputs == []
+    assert notebooks.normalize(notebook).cells[0].outputs == []
 
 
 def test_the_content_hash_follows_the_authors_code_and_nothing_else():

@@ -45,7 +45,7 @@ def test_binned_and_exact_optimal_k_means_agree_where_both_can_be_had(k, monkeyp
 @pytest.mark.parametrize("init", CentroidInitialization)
 @settings(deadline=None, max_examples=40)
 @given(values=st.lists(floats | st.just(0.0), min_size=2, max_size=40), k=st.integers(2, 12), sparse=st.booleans())
-def test_every_initialisation_gives_k_sorted_numbers_within_the_weights_and_zero_where_asked(init, values, k, sparse):
+def test_every_initialization_gives_k_sorted_numbers_within_the_weights_and_zero_where_asked(init, values, k, sparse):
     k = min(k, len(values))
     found = initial_centroids(values, k, init, preserve_sparsity=sparse)
     assert found.shape == (k,) and found.dtype == np.float32 and (np.diff(found) >= 0).all()
@@ -59,7 +59,7 @@ def test_every_initialisation_gives_k_sorted_numbers_within_the_weights_and_zero
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("k", [4, 16])
 @pytest.mark.parametrize("init", ["LINEAR", "DENSITY_BASED"])
-def test_the_deterministic_initialisations_are_tfmots(init, k, sparse):
+def test_the_deterministic_initializations_are_tfmots(init, k, sparse):
     pytest.importorskip("tensorflow_model_optimization", reason="compares with tensorflow-model-optimization")
     import tensorflow as tf
     from tensorflow_model_optimization.python.core.clustering.keras import cluster_config, clustering_centroids

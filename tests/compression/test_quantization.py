@@ -66,7 +66,7 @@ def test_the_error_is_uniform_where_the_step_is_small():
 
 def test_the_network_of_whole_numbers_computes_nearly_the_same():
     rng = np.random.default_rng(3)
-    network, x = layers.initialise((20, 30, 10, 4), rng), rng.normal(size=(200, 20)).astype("float32")
+    network, x = layers.initialize((20, 30, 10, 4), rng), rng.normal(size=(200, 20)).astype("float32")
     found = quantization.integer_network(network, x)
     exact, ours = layers.forward(network, x)[1][-1], quantization.integer_forward(found, x)
     assert np.sqrt(np.mean((exact - ours) ** 2)) < 0.03 * exact.std()

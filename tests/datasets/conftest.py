@@ -5,12 +5,13 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
 import tiny_set
 
-from coursekit.datasets import published
+from coursekit.datasets import packages, published
 from coursekit.paths import repository_root
 
 _GIVEN = os.environ.get("COURSEKIT_DATA")  # before the fixture below hides it
@@ -48,6 +49,24 @@ def true_mnist():
         if (folder / "mnist.npz").is_file():
             return folder
     pytest.skip("the true MNIST is not on this machine: set COURSEKIT_DATA to a folder that holds mnist.npz")
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """installed({path: bytes}) makes these files the only ones of every package; installed(None) takes all away."""
+
+    def installed(contents):
+        found = None
+        if contents is not None:
+            found = ModuleSpec("a_package", loader=None, is_package=True)
+            found.submodule_search_locations.append(str(tmp_path / "a_package"))
+            for path, content in contents.items():
+                target = tmp_path / "a_package" / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content)
+        monkeypatch.setattr(packages, "find_spec", lambda module: found)
+
+    return installed
 
 
 class Server:

@@ -9,7 +9,7 @@ import pytest
 from coursekit.datasets import load
 from coursekit.datasets.bundled import BUNDLED
 
-CLASSIFIED = ["digits", "digits28", "iris", "wine", "breast_cancer"]
+CLASSIFIED = ["digits", "digits28", "mnist5k", "faces", "iris", "wine", "breast_cancer"]
 TABLES = ["iris", "wine", "breast_cancer", "diabetes"]
 SERIES = ["sunspots", "co2"]
 
@@ -25,7 +25,7 @@ def test_card_tells_the_truth(name):
     assert {str(part.dtype) for part in values} == {card.dtype}
     assert (min(map(np.nanmin, values)), max(map(np.nanmax, values))) == card.range
     assert all(array.flags.writeable for array in data[:4])
-    assert "http" in card.source and card.licence
+    assert "http" in card.source and card.license
 
 
 @pytest.mark.parametrize("name", CLASSIFIED)
@@ -44,7 +44,7 @@ def test_regression_split_has_every_fifth_of_the_target_in_its_share():
     assert np.all(np.abs(test - (train + test) / 5) <= 1)
 
 
-@pytest.mark.parametrize("name", [*TABLES, "digits"])
+@pytest.mark.parametrize("name", [*TABLES, "digits", "mnist5k", "faces"])
 def test_split_does_not_depend_on_any_seed(name, monkeypatch):
     splits = []
     for seed in (0, 4):
@@ -71,6 +71,8 @@ def test_split_keeps_every_sample_once(name):
 # If a new scikit-learn shuffles differently, this says so before a student's numbers do.
 SPLITS = {
     "digits": "3cc232bd25364446",
+    "mnist5k": "c819306fbc200c97",
+    "faces": "aacaa7d0ddc20775",
     "iris": "47c986ad79dcada6",
     "wine": "5fc4966bfaca46bf",
     "breast_cancer": "539aa2942baf64bd",

@@ -7,14 +7,14 @@ import sys
 
 import pytest
 
-from coursekit.datasets import Dataset, cards_markdown, load, names
+from coursekit.datasets import PHOTOGRAPHS, Dataset, cards_markdown, load, names
 from coursekit.datasets.published import IDX_FILES, PUBLISHED
 from coursekit.errors import DataUnavailable
 
 
 def test_importing_is_light():
     """`from coursekit import load` is in the first cell of every notebook."""
-    heavy = {"numpy", "sklearn", "pandas", "pooch", "requests", "keras", "statsmodels"}
+    heavy = {"numpy", "sklearn", "pandas", "pooch", "requests", "keras", "statsmodels", "mlxtend", "skimage", "PIL"}
     code = f"import sys; from coursekit import load; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -43,23 +43,26 @@ def test_card_reads_well():
     ):
         assert fact in " ".join(text.split()) and fact in markdown
     assert max(map(len, text.splitlines())) <= 100
-    assert re.search(r"^\| licence \| .*\|$", markdown, re.MULTILINE)
+    assert re.search(r"^\| license \| .*\|$", markdown, re.MULTILINE)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        card.licence = "mine"
+        card.license = "mine"
 
 
-def test_table_has_a_full_row_for_every_data_set(monkeypatch):
+def test_tables_have_a_full_row_for_every_data_set_and_every_photograph(monkeypatch):
     import socket
 
     def no_network(*args):
         raise AssertionError("the table must not need the network")
 
     monkeypatch.setattr(socket.socket, "connect", no_network)
-    head, rule, *rows = cards_markdown().splitlines()
-    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
-    assert [row[0] for row in cells] == [f"`{name}`" for name in names()]
-    assert {len(row) for row in cells} == {head.count("|") - 1} == {rule.count("|") - 1}
-    assert all(all(row) for row in cells)
+    sets, between, photographs = cards_markdown().split("\n\n")
+    assert "photograph(name)" in between
+    for table, known in ((sets, names()), (photographs, PHOTOGRAPHS)):
+        head, rule, *rows = table.splitlines()
+        cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
+        assert [row[0] for row in cells] == [f"`{name}`" for name in known]
+        assert {len(row) for row in cells} == {head.count("|") - 1} == {rule.count("|") - 1}
+        assert all(all(row) for row in cells)
 
 
 @pytest.mark.parametrize("wrong, meant", [("Mnist", "mnist"), ("fashion-mnist", "fashion_mnist"), ("digit", "digits")])

@@ -85,13 +85,13 @@ def test_the_random_state_of_others_does_not_matter():
 
 
 def test_distortion_without_any_is_the_picture_itself():
-    """Sampled at its own pixels, a picture comes back; half a pixel further, it is the mean of neighbours."""
+    """Sampled at its own pixels, a picture comes back; half a pixel further, it is the mean of neighbors."""
     picture = glyphs.draw("R", "DejaVuSans.ttf")[None]
     places = glyphs.STEPS * np.stack(np.mgrid[:28, :28], axis=-1).reshape(1, -1, 2)
     np.testing.assert_array_equal(glyphs.sampled(picture, places).reshape(28, 28), picture[0])
     right = glyphs.sampled(picture, places + np.array([0, glyphs.STEPS // 2])).reshape(28, 28)
-    neighbour = np.pad(picture[0].astype(int), ((0, 0), (0, 1)))[:, 1:]
-    np.testing.assert_array_equal(right, (picture[0] + neighbour + 1) // 2)
+    neighbor = np.pad(picture[0].astype(int), ((0, 0), (0, 1)))[:, 1:]
+    np.testing.assert_array_equal(right, (picture[0] + neighbor + 1) // 2)
     assert glyphs.sampled(picture, places + 40 * glyphs.STEPS).max() == 0  # outside there is nothing
 
 
@@ -106,8 +106,8 @@ def test_sampling_is_linear_interpolation():
     assert np.abs(glyphs.sampled(picture[None], places)[0] - reference).max() <= 0.5 + 1e-9
 
 
-def test_rubber_moves_smoothly_and_by_about_what_it_says():
-    moved = glyphs.rubber(300, np.random.RandomState(0), strength=1.0).reshape(300, 28, 28, 2)
+def test_elastic_distortion_moves_smoothly_and_by_about_what_it_says():
+    moved = glyphs.elastic_distortion(300, np.random.RandomState(0), strength=1.0).reshape(300, 28, 28, 2)
     inner = moved[:, 9:19, 9:19]
     assert 0.9 < np.abs(inner).mean() / (np.sqrt(2 / np.pi) * 1.0) < 1.1
     assert np.abs(np.diff(inner, axis=1)).mean() < 0.35 * np.abs(inner).mean()

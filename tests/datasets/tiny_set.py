@@ -74,7 +74,7 @@ def register(registry=published.PUBLISHED):
         dtype="uint8",
         range=(0, 255),
         source="made by a test",
-        licence="MIT",
+        license="MIT",
         tier="found or downloaded",
     )
     registry["tiny"] = published.Published(

@@ -20,7 +20,7 @@ def one_hot(labels, classes):
     return (labels[:, None] == np.arange(classes)).astype(int)
 
 
-def standardise(batch):
+def standardize(batch):
     mean = batch.mean(axis=(1, 2), keepdims=True)
     deviation = batch.std(axis=(1, 2), keepdims=True)
     same = batch.max(axis=(1, 2), keepdims=True) == batch.min(axis=(1, 2), keepdims=True)
@@ -50,7 +50,7 @@ def one_hot_of_bools(labels, classes):
     return np.equal.outer(labels, np.arange(classes))
 
 
-def standardise_with_epsilon(batch):
+def standardize_with_epsilon(batch):
     mean, deviation = batch.mean(axis=(1, 2), keepdims=True), batch.std(axis=(1, 2), keepdims=True)
     return (batch - mean) / (deviation + 1e-7)
 
@@ -66,8 +66,8 @@ def manhattan_by_rows(x, y):
         ("2.1", [[5, 3], "Error", (7, 7), (8, 4, 6)]),
         ("2.2", one_hot),
         ("2.2", one_hot_of_bools),
-        ("2.3", standardise),
-        ("2.3", standardise_with_epsilon),
+        ("2.3", standardize),
+        ("2.3", standardize_with_epsilon),
         ("2.4", manhattan),
         ("2.4", manhattan_by_rows),
         ("2.5", 3.5),
@@ -118,7 +118,7 @@ def without_keepdims(batch):
     with contextlib.suppress(ValueError):
         deviation = batch.std(axis=(1, 2))
         return (batch - batch.mean(axis=(1, 2))) / np.where(deviation == 0, 1, deviation)
-    return standardise(batch)
+    return standardize(batch)
 
 
 def forgets_keepdims(batch):
@@ -126,12 +126,12 @@ def forgets_keepdims(batch):
 
 
 def writes_into_the_batch(batch):
-    result = standardise(batch)
+    result = standardize(batch)
     batch -= batch.mean(axis=(1, 2), keepdims=True)
     return result
 
 
-def standardise_over(axes):
+def standardize_over(axes):
     def function(batch):
         deviation = batch.std(axis=axes, keepdims=True)
         return (batch - batch.mean(axis=axes, keepdims=True)) / np.where(deviation == 0, 1, deviation)
@@ -171,15 +171,15 @@ def asserts(y_true, y_pred):
         ("2.2", lambda labels, classes: 1 - one_hot(labels, classes), "wrong way round"),
         ("2.2", lambda labels, classes: np.eye(classes)[(labels + 1) % classes], "should be ["),
         ("2.3", divides_by_zero, "NaN"),
-        ("2.3", standardise_over((0, 1, 2)), "whole batch"),
-        ("2.3", standardise_over((1, 2, 3)), "one mean an image"),
+        ("2.3", standardize_over((0, 1, 2)), "whole batch"),
+        ("2.3", standardize_over((1, 2, 3)), "one mean an image"),
         ("2.3", divides_by_variance, "variance"),
         ("2.3", lambda batch: batch - batch.mean(axis=(1, 2), keepdims=True), "division"),
         ("2.3", without_keepdims, "keepdims"),
         ("2.3", forgets_keepdims, "raised ValueError"),
         ("2.3", writes_into_the_batch, "has changed"),
-        ("2.3", lambda batch: standardise(batch)[0], "shape of the batch"),
-        ("2.3", lambda batch: np.where(batch == 0, 1, standardise(batch)), "become zeros"),
+        ("2.3", lambda batch: standardize(batch)[0], "shape of the batch"),
+        ("2.3", lambda batch: np.where(batch == 0, 1, standardize(batch)), "become zeros"),
         ("2.4", lambda x, y: np.abs(x[:, None] - y).sum(axis=-1), "times the memory"),
         ("2.4", lambda x, y: manhattan(y, x), "transposed"),
         ("2.4", lambda x, y: x.sum(axis=1)[:, None] - y.sum(axis=1), "cancel"),

@@ -48,7 +48,7 @@ def cross_entropy(logits, labels):
     return float(-log_p[np.arange(len(labels)), labels].mean())
 
 
-def standardise(x_train, x_test):
+def standardize(x_train, x_test):
     mean, deviation = x_train.mean(axis=0), x_train.std(axis=0)
     deviation = np.where(deviation == 0, 1, deviation)
     return (x_train - mean) / deviation, (x_test - mean) / deviation
@@ -63,7 +63,7 @@ def reads(prepare=flat, sizes=(64, 32, 10), std="he", activation="relu", rate=0.
 
     def function(images, labels):
         rng = np.random.default_rng()
-        network = layers.initialise(sizes, rng, std)
+        network = layers.initialize(sizes, rng, std)
         given = rng.permutation(labels) if confuse else labels
         layers.train(network, prepare(images), given, rng=rng, epochs=16, learning_rate=rate, activation=activation)
         return lambda new: layers.predict(network, prepare(new), activation).argmax(axis=1)
@@ -75,7 +75,7 @@ def small_reader(x, labels, hidden=7, rate=0.1, epochs=60):
     rng = np.random.default_rng()
     best, seen = None, -1
     for _ in range(3):
-        network = layers.initialise((64, hidden, 10), rng)
+        network = layers.initialize((64, hidden, 10), rng)
         layers.train(network, x, labels, rng=rng, epochs=epochs, learning_rate=rate)
         if (now := layers.accuracy(network, x, labels)) > seen:
             best, seen = network, now
@@ -92,7 +92,7 @@ def small_reader(x, labels, hidden=7, rate=0.1, epochs=60):
         ("4.4", leaky_std),
         ("4.4", lambda fan_in, slope: layers.he_std(fan_in, slope=slope)),
         ("4.5", cross_entropy),
-        ("4.6", standardise),
+        ("4.6", standardize),
     ],
 )
 def test_right_answers_pass(exercise, answer):
@@ -121,7 +121,7 @@ def test_a_tensor_is_an_answer_too():
     keras = pytest.importorskip("keras")
 
     def with_tensors(x_train, x_test):
-        return tuple(map(keras.ops.convert_to_tensor, standardise(x_train, x_test)))
+        return tuple(map(keras.ops.convert_to_tensor, standardize(x_train, x_test)))
 
     assert outcomes("4.6", with_tensors, 3) == [None] * 3
 
@@ -164,7 +164,7 @@ def fold_by_probing(network):
         ("4.2", in_single_precision(output_gradient)),
         ("4.2", lambda *given: [part.tolist() for part in output_gradient(*given)]),
         ("4.5", lambda logits, labels: cross_entropy(logits.astype("float32"), labels)),
-        ("4.6", in_single_precision(standardise)),
+        ("4.6", in_single_precision(standardize)),
     ],
 )
 def test_lists_in_place_and_single_precision_pass(exercise, answer):
@@ -298,13 +298,13 @@ def without_log(logits, labels):
 
 def fitted_on(choose):
     def function(x_train, x_test):
-        return tuple(standardise(choose(x, x_train, x_test), x)[1] for x in (x_train, x_test))
+        return tuple(standardize(choose(x, x_train, x_test), x)[1] for x in (x_train, x_test))
 
     return function
 
 
 def changes_its_argument(x_train, x_test):
-    scaled = standardise(x_train, x_test)
+    scaled = standardize(x_train, x_test)
     x_train -= x_train.mean(axis=0)
     return scaled
 
@@ -336,7 +336,7 @@ def hides_infinity(x_train, x_test):
 
 
 def keeps_constant(x_train, x_test):
-    scaled_train, scaled_test = standardise(x_train, x_test)
+    scaled_train, scaled_test = standardize(x_train, x_test)
     return np.where(x_train.std(axis=0) == 0, x_train, scaled_train), scaled_test
 
 
@@ -410,10 +410,10 @@ def keeps_constant(x_train, x_test):
         ("4.6", divides_by_zero, "NaN"),
         ("4.6", changes_its_argument, "have changed"),
         ("4.6", keeps_constant, "become 0"),
-        ("4.6", lambda a, b: standardise(a, b)[0], "two things"),
+        ("4.6", lambda a, b: standardize(a, b)[0], "two things"),
         ("4.6", lambda a, b: (a - a.mean(axis=0), b - a.mean(axis=0)), "division"),
         ("4.6", lambda a, b: ((a - a.mean()) / a.std(), (b - a.mean()) / a.std()), "mean of everything"),
-        ("4.6", lambda a, b: (standardise(a, b)[0], b), "same two vectors"),
+        ("4.6", lambda a, b: (standardize(a, b)[0], b), "same two vectors"),
     ],
 )
 def test_each_mistake_gets_its_own_hint(exercise, mistake, hint):
@@ -480,7 +480,7 @@ def test_a_network_that_is_still_broken_is_named(answer, hint):
 
 
 def spoilt(x, labels):
-    network = layers.initialise((64, 6, 10), np.random.default_rng())
+    network = layers.initialize((64, 6, 10), np.random.default_rng())
     network[0][0][0, 0] = np.nan
     return network
 
@@ -496,14 +496,14 @@ def learns_by_heart(x, labels):
         (lambda x, labels: small_reader(x, labels, hidden=20, epochs=2), "600 are allowed"),
         (lambda x, labels: small_reader(x, labels, rate=0), "learning rate is 0"),
         (lambda x, labels: small_reader(1e20 * x, labels, rate=100), "training diverged"),
-        (lambda x, labels: layers.initialise((64, 6, 10), np.random.default_rng()), "Did the weights move"),
+        (lambda x, labels: layers.initialize((64, 6, 10), np.random.default_rng()), "Did the weights move"),
         (spoilt, "NaN or infinite"),
         (lambda x, labels: small_reader(x, labels, epochs=3), "it reads"),
         (lambda x, labels: 3, "return the network"),
         (lambda x, labels: [1, 2], "return the network"),
         (lambda x, labels: [[None, None]], "arrays of numbers"),
-        (lambda x, labels: layers.initialise((32, 6, 10), np.random.default_rng()), "does not fit behind 64"),
-        (lambda x, labels: layers.initialise((64, 6, 9), np.random.default_rng()), "ten logits"),
+        (lambda x, labels: layers.initialize((32, 6, 10), np.random.default_rng()), "does not fit behind 64"),
+        (lambda x, labels: layers.initialize((64, 6, 9), np.random.default_rng()), "ten logits"),
     ],
 )
 def test_a_reader_that_fails_is_told_why(answer, hint):

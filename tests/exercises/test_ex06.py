@@ -126,7 +126,7 @@ def test_a_wrong_twin_gets_its_own_hint(answer, hint):
 
 
 # --- 6.3: a layer -----------------------------------------------------------------------------------------------------
-class Standardise(keras.layers.Layer):
+class Standardize(keras.layers.Layer):
     def __init__(self, mean, deviation, **kwargs):
         super().__init__(**kwargs)
         self.mean, self.deviation = ([float(value) for value in values] for values in (mean, deviation))
@@ -168,14 +168,14 @@ class WithWeights(keras.layers.Layer):
 
 
 def computes(function):
-    return type("Wrong", (Standardise,), {"compute": lambda self, x, mean, deviation: function(x, mean, deviation)})
+    return type("Wrong", (Standardize,), {"compute": lambda self, x, mean, deviation: function(x, mean, deviation)})
 
 
 def configured(function):
-    return type("Wrong", (Standardise,), {"get_config": function})
+    return type("Wrong", (Standardize,), {"get_config": function})
 
 
-class KeepsArrays(Standardise):
+class KeepsArrays(Standardize):
     def get_config(self):
         return keras.layers.Layer.get_config(self) | {"mean": np.array(self.mean), "deviation": np.array([1.0])}
 
@@ -206,8 +206,8 @@ class Gap(keras.layers.Layer):
 whole = lambda self: {"name": self.name, "mean": self.mean, "deviation": self.deviation}
 
 
-def test_standardising_layers_pass():
-    assert outcomes("6.3", Standardise) == [None] * TIMES
+def test_standardizing_layers_pass():
+    assert outcomes("6.3", Standardize) == [None] * TIMES
     assert outcomes("6.3", WithWeights, 5) == [None] * 5
 
 

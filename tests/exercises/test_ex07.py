@@ -176,7 +176,7 @@ def test_a_wrong_preparation_gets_its_own_hint(edit, hint):
     assert all_say("7.3", prepared_by(edit), hint)
 
 
-# --- 7.4: batch normalisation -----------------------------------------------------------------------------------------
+# --- 7.4: batch normalization -----------------------------------------------------------------------------------------
 def norm_with(
     batch=lambda x: (x.mean(axis=(0, 1, 2)), x.var(axis=(0, 1, 2))),
     use=lambda training, own, kept: own if training else kept,

@@ -224,7 +224,7 @@ def test_match_not_written_is_not_attempted():
     [
         (lambda f, g: f - f.mean(axis=0) + g.mean(axis=0), "deviations are still those of f"),
         (lambda f, g: (f - f.mean(axis=0)) / f.std(axis=0) * g.std(axis=0) + f.mean(axis=0), "means are still"),
-        (lambda f, g: (f - f.mean(axis=0)) / f.std(axis=0), "f is standardised"),
+        (lambda f, g: (f - f.mean(axis=0)) / f.std(axis=0), "f is standardized"),
         (lambda f, g: matched(g, f), "not the other way round"),
         (lambda f, g: (f - f.mean()) / f.std() * g.std() + g.mean(), "of each feature"),
         (lambda f, g: (f - f.mean(axis=0)) / f.std(axis=0) * g.std(axis=0) + g.mean(axis=0), "dead ReLU"),

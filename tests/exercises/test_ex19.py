@@ -80,7 +80,7 @@ def test_a_round_not_written_is_not_attempted():
         (one_round(empty=lambda c: np.nan), "a cluster without weights has no mean"),
         (one_round(mean=np.median), "that is the median"),
         (one_round(mean=np.sum), "those are sums"),
-        (one_round(middle=lambda a, b: a), "half-way between two neighbours"),
+        (one_round(middle=lambda a, b: a), "half-way between two neighbors"),
         (one_round(middle=lambda a, b: a + (b - a) / 3), "equally far from both"),
         (lambda w, c: ((c[1:] + c[:-1]) / 2, c), "have not moved"),
         (swapped, "return them first"),

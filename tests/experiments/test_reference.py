@@ -36,7 +36,7 @@ def test_both_libraries_from_one_network_and_on_after_an_interruption(monkeypatc
     monkeypatch.setattr(common, "EPOCHS", 1)
     monkeypatch.setattr(reference, "mnist", lambda: few)
     for library in (tfmot, reference):
-        monkeypatch.setattr(library, "INITIALISATIONS", ("LINEAR",))
+        monkeypatch.setattr(library, "INITIALIZATIONS", ("LINEAR",))
     where = {"work": tmp_path / "work", "results": tmp_path / "reference.jsonl", "files": tmp_path / "files"}
 
     def interrupted(*_, **__):

@@ -1,4 +1,4 @@
-"""Convolution, pooling, transposed convolution, batch normalisation and input gradients, against Keras and by hand."""
+"""Convolution, pooling, transposed convolution, batch normalization and input gradients, against Keras and by hand."""
 
 import numpy as np
 import pytest
@@ -96,18 +96,18 @@ def test_the_receptive_field_is_what_reaches_a_unit(rng):
     assert c.receptive_field([]) == 1
 
 
-# --- batch normalisation ----------------------------------------------------------------------------------------------
+# --- batch normalization ----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("shape", [(6, 4), (3, 5, 2, 4)])
-def test_batch_normalisation_is_that_of_keras(shape, rng, keras):
+def test_batch_normalization_is_that_of_keras(shape, rng, keras):
     layer = keras.layers.BatchNormalization()
     layer.build(shape)
     layer.set_weights([rng.normal(size=4), rng.normal(size=4), rng.normal(size=4), rng.uniform(1, 2, 4)])
     gamma, beta, mean, variance = layer.get_weights()
     x = rng.normal(2, 3, size=shape).astype("float32")
-    in_inference = c.batch_normalise(x, gamma, beta, mean=mean, variance=variance)
+    in_inference = c.batch_normalize(x, gamma, beta, mean=mean, variance=variance)
     assert np.allclose(in_inference[0], keras.ops.convert_to_numpy(layer(x, training=False)), atol=1e-4)
     assert in_inference[1] is mean and in_inference[2] is variance
-    out, own_mean, own_variance = c.batch_normalise(x, gamma, beta)
+    out, own_mean, own_variance = c.batch_normalize(x, gamma, beta)
     assert np.allclose(out, keras.ops.convert_to_numpy(layer(x, training=True)), atol=1e-4)
     moved = layer.get_weights()[2:]
     assert np.allclose(moved[0], 0.99 * mean + 0.01 * own_mean, atol=1e-5)
@@ -116,7 +116,7 @@ def test_batch_normalisation_is_that_of_keras(shape, rng, keras):
 
 def test_half_a_state_is_refused():
     with pytest.raises(ValueError, match="both"):
-        c.batch_normalise(np.zeros((2, 3)), 1, 0, mean=np.zeros(3))
+        c.batch_normalize(np.zeros((2, 3)), 1, 0, mean=np.zeros(3))
 
 
 # --- gradients --------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The reference layers: activations, initialisers, forward, backward and training, against independent numbers."""
+"""The reference layers: activations, initializers, forward, backward and training, against independent numbers."""
 
 import numpy as np
 import pytest
@@ -51,12 +51,12 @@ def test_they_agree_with_keras(rng):
     assert np.allclose(layers.softmax(z), keras.ops.convert_to_numpy(keras.ops.softmax(z)), atol=1e-6)
 
 
-# --- initialisers -----------------------------------------------------------------------------------------------------
+# --- initializers -----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "std, wanted", [("he", 2 / 400), ("glorot", 2 / 700), (0.03, 0.0009), (lambda a, b: 1 / a, 1 / 400**2)]
 )
 def test_weights_have_the_variance_asked_for(std, wanted, rng):
-    ((weights, bias),) = layers.initialise((400, 300), rng, std)
+    ((weights, bias),) = layers.initialize((400, 300), rng, std)
     assert weights.shape == (400, 300) and weights.dtype == np.float32 and not bias.any() and bias.shape == (300,)
     assert abs(weights.mean()) < 0.01 * np.sqrt(wanted) * 3 and abs(weights.var() / wanted - 1) < 0.03
 
@@ -67,18 +67,18 @@ def test_he_for_a_leaky_relu_lies_between_he_and_none():
 
 
 @pytest.mark.parametrize(
-    "sizes, std, message", [((3,), "he", "no network"), ((3, 0), "he", "no network"), ((3, 2), "his", "no initialiser")]
+    "sizes, std, message", [((3,), "he", "no network"), ((3, 0), "he", "no network"), ((3, 2), "his", "no initializer")]
 )
 def test_what_makes_no_network_is_refused(sizes, std, message, rng):
     with pytest.raises(ValueError, match=message):
-        layers.initialise(sizes, rng, std)
+        layers.initialize(sizes, rng, std)
 
 
 # --- forward and backward ---------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("activation", list(layers.ACTIVATIONS))
 @pytest.mark.parametrize("sizes", [(5, 3), (5, 4, 3), (5, 7, 6, 3)])
 def test_the_gradient_is_the_slope_of_the_loss(sizes, activation, rng):
-    network = layers.initialise(sizes, rng, dtype="float64")
+    network = layers.initialize(sizes, rng, dtype="float64")
     x, labels = rng.normal(size=(11, 5)), rng.integers(3, size=11)
     _, gradients = layers.backward(network, x, labels, activation)
     for layer, gradient in zip(network, gradients, strict=True):
@@ -95,7 +95,7 @@ def test_the_gradient_is_the_slope_of_the_loss(sizes, activation, rng):
 
 
 def test_forward_hands_back_what_each_layer_saw(rng):
-    network = layers.initialise((5, 4, 3), rng)
+    network = layers.initialize((5, 4, 3), rng)
     x = rng.normal(size=(6, 5)).astype("float32")
     h, z = layers.forward(network, x)
     assert [one.shape for one in h] == [(6, 5), (6, 4)] and [one.shape for one in z] == [(6, 4), (6, 3)]
@@ -105,12 +105,12 @@ def test_forward_hands_back_what_each_layer_saw(rng):
 
 def test_inputs_that_do_not_fit_are_refused(rng):
     with pytest.raises(ValueError, match=r"x has shape \(6, 4\), and the first layer takes \(n, 5\)"):
-        layers.forward(layers.initialise((5, 3), rng), np.zeros((6, 4)))
+        layers.forward(layers.initialize((5, 3), rng), np.zeros((6, 4)))
 
 
 def test_one_step_is_kerass_step(rng):
     keras = pytest.importorskip("keras")
-    network = layers.initialise((5, 4, 3), rng)
+    network = layers.initialize((5, 4, 3), rng)
     x, labels = rng.normal(size=(32, 5)).astype("float32"), rng.integers(3, size=32)
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(4, "relu"), keras.layers.Dense(3)])
     model.set_weights([part.copy() for layer in network for part in layer])
@@ -134,7 +134,7 @@ def test_training_separates_what_a_line_can_not(rings, rng):
     x, labels = rings
     history = {}
     for activation in ("relu", "none"):
-        network = layers.initialise((2, 24, 2), rng)
+        network = layers.initialize((2, 24, 2), rng)
         settings = {"epochs": 60, "learning_rate": 0.3, "activation": activation}
         history[activation] = layers.train(
             network, x[:300], labels[:300], rng=rng, validation=(x[300:], labels[300:]), **settings
@@ -149,26 +149,26 @@ def test_training_separates_what_a_line_can_not(rings, rng):
 def test_diverging_says_what_to_do(rings, rng):
     x, labels = rings
     with pytest.raises(layers.TrainingDiverged, match=r"Divide the learning rate, 1000, by ten") as caught:
-        layers.train(layers.initialise((2, 8, 2), rng), 1e20 * x, labels, rng=rng, epochs=9, learning_rate=1000)
+        layers.train(layers.initialize((2, 8, 2), rng), 1e20 * x, labels, rng=rng, epochs=9, learning_rate=1000)
     assert isinstance(caught.value, CoursekitError)
 
 
 @pytest.mark.parametrize("rate", [0, -0.1, float("nan")])
 def test_a_learning_rate_that_can_not_learn_is_refused(rate, rings, rng):
     with pytest.raises(ValueError, match="with 0 nothing is learned"):
-        layers.train(layers.initialise((2, 2), rng), *rings, rng=rng, epochs=1, learning_rate=rate)
+        layers.train(layers.initialize((2, 2), rng), *rings, rng=rng, epochs=1, learning_rate=rate)
 
 
 def test_samples_without_labels_are_refused(rings, rng):
     x, labels = rings
     with pytest.raises(ValueError, match="400 samples and 9 labels"):
-        layers.train(layers.initialise((2, 2), rng), x, labels[:9], rng=rng, epochs=1, learning_rate=0.1)
+        layers.train(layers.initialize((2, 2), rng), x, labels[:9], rng=rng, epochs=1, learning_rate=0.1)
 
 
 def test_without_shuffling_training_repeats_itself(rings):
     ends = []
     for seed in (1, 2):
-        network = layers.initialise((2, 4, 2), np.random.default_rng(0))
+        network = layers.initialize((2, 4, 2), np.random.default_rng(0))
         rng = np.random.default_rng(seed)
         layers.train(network, *rings, rng=rng, epochs=3, learning_rate=0.1, shuffle=False)
         ends.append(network[0][0])
@@ -176,4 +176,4 @@ def test_without_shuffling_training_repeats_itself(rings):
 
 
 def test_parameters_are_counted(rng):
-    assert layers.count_parameters(layers.initialise((64, 6, 10), rng)) == 64 * 6 + 6 + 6 * 10 + 10
+    assert layers.count_parameters(layers.initialize((64, 6, 10), rng)) == 64 * 6 + 6 + 6 * 10 + 10

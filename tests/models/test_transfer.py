@@ -82,7 +82,7 @@ def test_coral_gives_the_covariance_of_the_reference():
     np.testing.assert_allclose(aligned.mean(axis=0), g.mean(axis=0), atol=1e-9)
 
 
-def test_imagenet_networks_take_grey_digits(monkeypatch):
+def test_imagenet_networks_take_gray_digits(monkeypatch):
     see = transfer.imagenet("VGG16", weights=None, size=32)
     assert see(images(3), at_once=2).shape == (3, 512)
 

@@ -28,16 +28,16 @@ def words(figure):
 
 # --- images -----------------------------------------------------------------------------------------------------------
 def test_images_of_an_array_share_one_range(drawn):
-    grey = np.arange(3 * 4 * 5).reshape(3, 4, 5)
-    figure, caption = drawn("images", grey, ["a", "b", "c"])
+    gray = np.arange(3 * 4 * 5).reshape(3, 4, 5)
+    figure, caption = drawn("images", gray, ["a", "b", "c"])
     shown = [ax.images[0] for ax in figure.axes]
     assert [ax.get_title(loc="center") for ax in figure.axes] == ["a", "b", "c"]
-    assert all(np.array_equal(image.get_array(), one) for image, one in zip(shown, grey, strict=True))
+    assert all(np.array_equal(image.get_array(), one) for image, one in zip(shown, gray, strict=True))
     assert {image.get_clim() for image in shown} == {(0, 59)}
     assert caption == "3 images of 4×5, drawn from 0 (dark) to 59 (bright): a; b; c."
 
 
-def test_images_may_differ_in_size_and_colour(drawn):
+def test_images_may_differ_in_size_and_color(drawn):
     red = np.zeros((4, 6, 3), dtype="uint8")
     red[..., 0] = 255
     figure, caption = drawn("images", [red, np.zeros((2, 2, 1), dtype="uint8")])
@@ -45,7 +45,7 @@ def test_images_may_differ_in_size_and_colour(drawn):
     assert caption == "2 images of 2×2 or 4×6×3, drawn from 0 (dark) to 255 (bright)."
 
 
-def test_float_colours_outside_the_range_are_cut(drawn):
+def test_float_colors_outside_the_range_are_cut(drawn):
     figure, _ = drawn("images", np.full((1, 2, 2, 3), 7.0))
     assert figure.axes[0].images[0].get_array().max() == 1
 
@@ -77,7 +77,7 @@ def test_images_refuse(images, labels, message):
 
 
 # --- shapes -----------------------------------------------------------------------------------------------------------
-def test_shapes_are_labelled_with_their_sizes(drawn):
+def test_shapes_are_labeled_with_their_sizes(drawn):
     figure, caption = drawn("shapes", {"scalar": (), "vector": (5,), "long": (100, 3), "rank 4": (2, 3, 4, 5)})
     said = words(figure)
     assert "long\n(100, 3)" in said and "100" in said and "2 stacks" in said

@@ -1,4 +1,4 @@
-"""The broadcasting visualiser and the fits: what they draw, what their captions say of it, and what they refuse."""
+"""The broadcasting visualizer and the fits: what they draw, what their captions say of it, and what they refuse."""
 
 from importlib import import_module
 
@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Polygon
 
 from coursekit import plots
-from coursekit.plots.style import COLOURS
+from coursekit.plots.style import COLORS
 
 pytestmark = [
     pytest.mark.usefixtures("no_figures_left"),
@@ -24,10 +24,10 @@ def said(capsys):
     return " ".join(capsys.readouterr().out.split())
 
 
-def cells(colour):
-    """The fronts of the cells drawn in a colour: (filled, dashed)."""
+def cells(color):
+    """The fronts of the cells drawn in a color: (filled, dashed)."""
     faces = [patch for patch in plt.gcf().axes[1].patches if isinstance(patch, Polygon)]
-    mine = [face for face in faces if np.allclose(face.get_edgecolor()[:3], to_rgb(colour))]
+    mine = [face for face in faces if np.allclose(face.get_edgecolor()[:3], to_rgb(color))]
     dashed = [face for face in mine if face.get_facecolor()[:3] == (1, 1, 1)]
     return len(mine) - len(dashed), len(dashed)
 
@@ -72,7 +72,7 @@ def test_a_column_plus_a_row(capsys):
         "as 1, stretched to 3. Stretched: 3 values of a read as 12 and 4 values of b read as 12."
     )
     table, blocks = plt.gcf().axes
-    assert cells(COLOURS[0]) == (3, 9) and cells(COLOURS[1]) == (4, 8) and cells(COLOURS[2]) == (12, 0)
+    assert cells(COLORS[0]) == (3, 9) and cells(COLORS[1]) == (4, 8) and cells(COLORS[2]) == (12, 0)
     numbers = [text for text in texts(blocks) if text.isdigit()]
     assert numbers[-12:] == [str(tens + ones) for tens in (10, 20, 30) for ones in (1, 2, 3, 4)]
     assert numbers[:12] == ["10"] * 4 + ["20"] * 4 + ["30"] * 4
@@ -94,7 +94,7 @@ def test_the_axis_that_fails_is_marked(capsys):
     plots.broadcasting((2, 4, 3), (5, 3))
     assert "Axis −2: 4 and 5 differ, and neither is 1." in said(capsys)
     table, blocks = plt.gcf().axes
-    red = to_rgb(COLOURS[5])
+    red = to_rgb(COLORS[5])
     marked = [text.get_text() for text in blocks.texts if to_rgb(text.get_color()) == red]
     assert marked == ["4", "5", "✗"]
     assert "✗" in texts(table) and "no result" in texts(blocks)
@@ -112,13 +112,13 @@ def test_values_of_three_axes_are_all_written(capsys):
     plots.broadcasting(a, 1)
     numbers = [int(text) for text in texts(plt.gcf().axes[1]) if text.isdigit()]
     assert numbers == [*range(24), *[1] * 24, *range(1, 25)]
-    assert cells(COLOURS[1]) == (1, 23)
+    assert cells(COLORS[1]) == (1, 23)
 
 
 def test_a_solid_shows_its_outside():
     plots.broadcasting((2, 3, 4), (3, 1))
-    assert cells(COLOURS[2]) == (3 * 4 + 2 * 4 + 2 * 3, 0)  # front, top and side
-    filled, dashed = cells(COLOURS[1])
+    assert cells(COLORS[2]) == (3 * 4 + 2 * 4 + 2 * 3, 0)  # front, top and side
+    filled, dashed = cells(COLORS[1])
     assert filled == 3 + 1 and filled + dashed == 26  # the column's front and the top of its first cell
 
 

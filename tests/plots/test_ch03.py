@@ -102,7 +102,7 @@ def test_paths_say_what_became_of_each(path, words, said):
     assert words in said()
 
 
-def test_paths_differ_by_more_than_colour():
+def test_paths_differ_by_more_than_color():
     plots.paths(bowl, {str(rate): walk(rate) for rate in (0.01, 0.1, 0.17, 0.21)}, LIMITS)
     lines = plt.gcf().axes[0].lines[:4]
     assert len({line.get_marker() for line in lines}) == len({line.get_linestyle() for line in lines}) == 4

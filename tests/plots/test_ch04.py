@@ -35,7 +35,7 @@ def test_regions_count_what_is_right(drawn):
     assert "or: 4 of 4 points right" in caption and "never: 3 of 4 points right, 0% of the square" in caption
     circles, squares = figure.axes[0].collections[-2:]
     assert len(circles.get_offsets()) == 1 and len(squares.get_offsets()) == 3
-    assert circles.get_paths()[0].vertices.shape != squares.get_paths()[0].vertices.shape  # not told by colour alone
+    assert circles.get_paths()[0].vertices.shape != squares.get_paths()[0].vertices.shape  # not told by color alone
 
 
 def test_regions_need_a_plane():

@@ -71,8 +71,8 @@ def test_paths_count_the_weights_that_are_left(capsys):
     path = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [1.0, -2.0, 0.5]])
     plots.weight_paths({"lasso": ([10, 1, 0.1], path)}, highlight=[0])
     assert "lasso: of 3 weights 3 are not zero at 0.1, 0 at 10" in said(capsys)
-    colours = [line.get_color() for line in plt.gcf().axes[0].lines[:3]]
-    assert colours[1] == colours[2] != colours[0]
+    colors = [line.get_color() for line in plt.gcf().axes[0].lines[:3]]
+    assert colors[1] == colors[2] != colors[0]
 
 
 def test_paths_need_a_row_for_each_strength():

@@ -73,7 +73,7 @@ def test_boxes_say_name_kind_parameters_and_shape(drawn):
     )
 
 
-def test_outputs_are_told_apart_by_more_than_colour(drawn):
+def test_outputs_are_told_apart_by_more_than_color(drawn):
     figure, _ = drawn(shared())
     widths = {
         text.get_text().split("\n")[0]: text.get_bbox_patch().get_linewidth() for text in figure.axes[0].texts[:6]

@@ -30,7 +30,7 @@ def test_sizes_are_bars_in_pairs(drawn):
     assert [label.get_text() for label in ax.get_yticklabels()] == ["conv", "dense"]
     notes = [text.get_text().strip() for text in ax.texts]
     assert notes == ["400", "61", "3,600", "100, 50% zeros"]
-    assert [bool(bar.get_hatch()) for bar in ax.patches] == [False, True, False, True]  # not told by colour alone
+    assert [bool(bar.get_hatch()) for bar in ax.patches] == [False, True, False, True]  # not told by color alone
     assert caption == (
         "4,000 bytes in 1,000 weights, 45.0% of them zero; at 1.28 bits a weight their entropy is 161 bytes. "
         "dense has 90% of the bytes."

@@ -41,7 +41,7 @@ def test_elastic_net_and_scikit_learn_agree(data):
     assert np.allclose(weights, theirs.coef_, atol=1e-4) and np.isclose(bias, theirs.intercept_, atol=1e-3)
 
 
-def test_no_neighbour_of_the_solution_has_a_lower_objective(data):
+def test_no_neighbor_of_the_solution_has_a_lower_objective(data):
     x, y = data
     l1, l2 = 0.5, 0.1
     weights, bias = regularization.elastic_net(x, y, l1, l2)
@@ -69,7 +69,7 @@ def test_the_corrected_solution_is_the_naive_one_times_one_plus_l2_with_its_own_
     assert np.isclose(np.mean(x @ weights + bias), y.mean())
 
 
-def test_for_one_standardised_feature_the_correction_gives_the_lasso():
+def test_for_one_standardized_feature_the_correction_gives_the_lasso():
     x = np.array([[-1.0], [1.0]] * 5)
     y = 1.7 * x[:, 0]
     corrected, lasso = regularization.corrected_elastic_net(x, y, 1.0, 2.0)[0], regularization.elastic_net(x, y, 1.0)[0]
@@ -85,7 +85,7 @@ def test_a_path_holds_the_single_solutions(data):
         assert path.shape == (3, 8) and np.allclose(path, alone, atol=1e-5)
 
 
-def test_soft_threshold_and_proximal_step_minimise_what_they_say():
+def test_soft_threshold_and_proximal_step_minimize_what_they_say():
     rng = np.random.default_rng(1)
     grid = np.linspace(-4, 4, 80_001)
     for _ in range(20):

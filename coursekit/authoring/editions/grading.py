@@ -133,7 +133,7 @@ def assignment(name, notebook, names=()):
     """
     solutions = _solutions(name, notebook)
     points = points_of(name, notebook)
-    notebook = notebooks.clear_outputs(notebooks.normalise(notebook))
+    notebook = notebooks.clear_outputs(notebooks.normalize(notebook))
     cells = []
     for cell in notebook.cells:
         if "solution" in notebooks.tags(cell):
@@ -227,7 +227,7 @@ def _solutions(name, notebook):
 
 def _gap_with_solution(name, gap, solved):
     """The gap, the solution between nbgrader's marks, then the check. Cutting the marked lines leaves the gap."""
-    solution = [line for line in solved.before if not line.startswith("# NBVAL_")]
+    solution = list(solved.before)
     if ast.dump(ast.parse(gap.answer)) != ast.dump(ast.parse(solved.answer)):
         if not gap.answer.isidentifier():
             raise notebooks.NotebookError(

@@ -13,6 +13,7 @@ from pathlib import Path
 from coursekit.authoring import notebooks, project
 from coursekit.authoring.editions import grading
 from coursekit.authoring.execution.execute import execute
+from coursekit.authoring.execution.places import places, together
 from coursekit.authoring.pages import links
 from coursekit.errors import CoursekitError
 from coursekit.paths import write_whole
@@ -51,7 +52,7 @@ def release(out, *, run=True, nbgrader=False, jobs=None):
     run:       execute what is released. The gaps of the exercises stay open in the student edition: a notebook that
                needs an answer to go on is an error. In the nbgrader edition the solutions must get all points.
     nbgrader:  write the nbgrader edition.
-    jobs:      notebooks executed at once; by default one for each core, four at most.
+    jobs:      notebooks executed at once; by default as many as there is room for.
     """
     out = Path(out)
     if os.path.lexists(out):
@@ -72,7 +73,7 @@ def release(out, *, run=True, nbgrader=False, jobs=None):
         if run:  # in a copy, for a notebook may write files
             trial = shutil.copytree(edition, Path(folder) / "trial")
             pages = {trial / path.relative_to(edition): notebook for path, notebook in pages.items()}
-            failures = asyncio.run(_run_all(pages, jobs or min(4, os.cpu_count() or 1), need))
+            failures = asyncio.run(_run_all(pages, jobs or places(), need))
         for failure in failures:
             print(f"✗ {failure}")
         if not failures:
@@ -134,15 +135,14 @@ def _copy_parts(edition):
 
 async def _run_all(pages, at_once, need):
     """Execute the notebooks {path: notebook}, `at_once` together, and say which do not run to their end."""
-    places = asyncio.Semaphore(at_once)
 
-    async def one(path, notebook):
-        async with places:
-            outcome = await execute(notebook, path.parent)
+    async def one(page):
+        path, notebook = page
+        outcome = await execute(notebook, path.parent)
         if outcome.status != "ok":
             return f"{path.name} does not run {need} its solutions: {outcome.error}"
         print(f"  {path.name} runs, {outcome.minutes:.1f} min", flush=True)
         return None
 
-    told = await asyncio.gather(*(one(path, notebook) for path, notebook in pages.items()))
+    told = await together(one, pages.items(), at_once)
     return [failure for failure in told if failure]

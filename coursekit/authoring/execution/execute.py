@@ -107,7 +107,7 @@ def _last_words(file):
 def _take_back_signals(interrupt):
     """Undo that nbclient answers Ctrl+C by killing its kernel only: the whole command is to stop."""
     loop = asyncio.get_running_loop()
-    with contextlib.suppress(NotImplementedError):  # Windows, where nbclient leaves signals alone too
+    with contextlib.suppress(NotImplementedError, ValueError):  # on Windows and in a thread nbclient leaves them alone
         loop.remove_signal_handler(signal.SIGINT)
         loop.remove_signal_handler(signal.SIGTERM)
         signal.signal(signal.SIGINT, interrupt)

@@ -131,12 +131,12 @@ class GuardedNotebook(IPyNbFile):
         for one in with_code:
             if one.options["skip"]:
                 yield (
-                    f"{self.nodeid}, {describe(one)}: NBVAL_SKIP is refused, for a cell that is not executed is not "
+                    f"{self.nodeid}, {describe(one)}: skipping is refused, for a cell that is not executed is not "
                     "tested; take the mark away and make the cell run at `quick`"
                 )
             elif one.options["check"] and not self.compare_outputs and one not in unrun and not one.cell.outputs:
                 yield (
-                    f"{self.nodeid}, {describe(one)}: it is marked NBVAL_CHECK_OUTPUT and stored without an output: "
+                    f"{self.nodeid}, {describe(one)}: it is tagged nbval-check-output and stored without an output: "
                     f"{refresh}, or take the mark away if the cell prints nothing"
                 )
 

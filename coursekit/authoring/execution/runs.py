@@ -3,44 +3,28 @@
 import asyncio
 import datetime
 import importlib.util
-import os
 import platform
 import statistics
 import subprocess
 import sys
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from coursekit.authoring import notebooks
-from coursekit.authoring.execution.execute import dumps, execute
+from coursekit.authoring.execution import ledger
+from coursekit.authoring.execution.dependencies import code_key
+from coursekit.authoring.execution.execute import execute
+from coursekit.authoring.execution.places import places, together
 from coursekit.errors import CoursekitError
-from coursekit.paths import data_dir
-from coursekit.records import machine, read_lines, reference_seconds
+from coursekit.records import machine, reference_seconds
 from coursekit.session import BACKENDS
 
-
-@dataclass(frozen=True)
-class Job:
-    """One notebook to run with one seed, on one backend, at one profile."""
-
-    path: Path
-    hash: str
-    backend: str
-    seed: int
-    profile: str
-
-    def same(self, record, machine):
-        """Whether a kept record is of this very job on this machine, and went well."""
-        mine = (self.hash, self.backend, self.seed, self.profile, machine, "ok")
-        return mine == tuple(record.get(key) for key in ("hash", "backend", "seed", "profile", "machine", "status"))
+BESIDE = 4 / 3  # how much longer a notebook takes beside another one: five took 5.4 minutes two at once, 8.1 in a row
 
 
 def import_seconds(repeats=5):
@@ -68,103 +52,145 @@ def parse_seeds(words):
     return sorted(set(seeds))
 
 
-def run(wanted, *, seeds, backends, profile, jobs, results=None, again=False):
-    """Run the notebooks, append their records to `results`, print the table; True if every run went well."""
-    unknown = sorted(set(backends) - set(BACKENDS))
-    if unknown:
-        raise CoursekitError(f"unknown backend {unknown[0]}: choose from {', '.join(BACKENDS)}")
-    missing = [name for name in backends if importlib.util.find_spec(name) is None]
-    if missing:
-        how = "make env TORCH=1" if missing[0] == "torch" else "make env"
-        raise CoursekitError(f"{BACKENDS[missing[0]]} is not installed here; `{how}` installs it")
-    results = Path(results) if results else data_dir() / "results"
-    results.mkdir(parents=True, exist_ok=True)
+def run(
+    wanted,
+    *,
+    seeds,
+    backends,
+    profile,
+    jobs=None,
+    results=None,
+    again=False,
+    stale=False,
+    minutes=None,
+    dask=None,
+):
+    """Run the notebooks, append their records to `results`, print the table; True if every run went well.
+
+    again:   run what is recorded, too.
+    stale:   run what no record covers with its present key (see `ledger`), the stalest first. Otherwise what is
+             recorded of the same cells on this machine is not run again, whatever has changed in coursekit.
+    minutes: start no run that is not expected to end within so many; what is left is printed.
+    dask:    address of a Dask scheduler that hands out the runs, instead of `jobs` at once here.
+    """
+    _refuse_unclear(jobs, again, stale, minutes, dask)
+    _refuse_missing(backends, dask)
+    book = ledger.Ledger(results)
     todo, kept, rows = [], [], []
     for path in notebooks.find(wanted):
-        notebook = notebooks.read(path)
-        mark = notebooks.content_hash(notebook)
-        earlier = read_lines(_file(results, path))
-        for backend in backends:
-            if backend not in notebooks.about(notebook).get("backends", BACKENDS):
-                rows.append((path.stem, backend, "", profile, "", "", "", "", f"not meant for {backend}"))
-                continue
-            for seed in seeds:
-                job = Job(path, mark, backend, seed, profile)
-                old = None if again else next((one for one in reversed(earlier) if job.same(one, machine())), None)
-                kept.append((job, old)) if old else todo.append(job)
-    rows += [_row(job, record, f"kept, {record['date'][:10]}") for job, record in kept]
-    done = asyncio.run(_run_all(todo, jobs or max(1, (os.cpu_count() or 2) // 2), results))
-    rows += [_row(job, record, record["status"]) for job, record in done]
+        mine, not_meant = ledger.jobs_of(path, backends, seeds, profile)
+        rows += [(path.stem, one, "", profile, "", "", "", "", f"not meant for {one}") for one in not_meant]
+        for job in mine:
+            old = None if again else book.covering(job) if stale else book.kept(job)
+            kept.append((job, old)) if old else todo.append(job)
+    rows += [_row(job, record, _kept(job, record, stale)) for job, record in kept]
+    if stale:
+        todo = book.stalest_first(todo)
+    done, left = _run_all(todo, book, jobs, minutes, dask)
+    rows += [_row(job, record, _status(record)) for job, record in done]
     _print_table(rows)
     _print_costs([record for _, record in done])
+    _print_left(left)
     failures = [(job, record) for job, record in done if record["status"] != "ok"]
     for job, record in failures:
         print(f"✗ {job.path.stem} ({job.backend}, seed {job.seed}): {record['error']}")
     return not failures
 
 
-async def _run_all(todo, at_once, results):
-    """Run the jobs, `at_once` together, and write each record as soon as its run is over."""
+def _refuse_unclear(jobs, again, stale, minutes, dask):
+    """Refuse options that do not go together."""
+    if jobs is not None and jobs < 1:
+        raise CoursekitError(f"--jobs takes a number from 1 on, not {jobs}")
+    if again and stale:
+        raise CoursekitError("--again runs everything and --stale what has changed: leave one out")
+    if minutes is not None and not stale:
+        raise CoursekitError("--minutes goes with --stale: a run that is cut short goes on from its records anyway")
+    if dask and (minutes is not None or jobs is not None):
+        raise CoursekitError("--minutes and --jobs are for this machine: leave them out with --dask")
+
+
+def _refuse_missing(backends, dask):
+    """Refuse backends that do not exist or, unless others run them, are not installed."""
+    unknown = sorted(set(backends) - set(BACKENDS))
+    if unknown:
+        raise CoursekitError(f"unknown backend {unknown[0]}: choose from {', '.join(BACKENDS)}")
+    missing = [name for name in backends if importlib.util.find_spec(name) is None]
+    if missing and not dask:
+        how = "make env TORCH=1" if missing[0] == "torch" else "make env"
+        raise CoursekitError(f"{BACKENDS[missing[0]]} is not installed here; `{how}` installs it")
+
+
+def _run_all(todo, book, jobs, minutes, dask):
+    """Run the jobs here or on a cluster: [(job, record)] of those that ran, [(job, minutes)] of those that are left."""
     if not todo:
-        return []
-    console = Console()
+        return [], []
+    if dask:
+        from coursekit.authoring.execution import cluster
+
+        return cluster.run(todo, book, dask), []
+    return asyncio.run(_run_here(todo, book, min(jobs or places(), len(todo)), minutes))
+
+
+async def _run_here(todo, book, at_once, minutes):
+    """Run the jobs, `at_once` together, and write each record as soon as its run is over."""
+    console, start = Console(), time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    places, done = asyncio.Semaphore(at_once), []
-    speed = {"reference_seconds": reference_seconds(), "import_seconds": import_seconds()}
+    done, left, speed = [], [], measured_speed() | {"at_once": at_once}
     with Progress(*columns, console=console, transient=True) if console.is_terminal else nullcontext() as bars:
 
         async def one(job):
-            async with places:
-                notebook = notebooks.read(job.path)
-                cells = sum(map(notebooks.has_code, notebook.cells))
-                name = f"{job.path.stem} {job.backend} seed {job.seed}"
-                task = bars.add_task(name, total=cells) if bars else None
-                tell = partial(_advance, bars, task)
-                outcome = await execute(
-                    notebook,
-                    job.path.parent,
-                    profile=job.profile,
-                    backend=job.backend,
-                    seed=job.seed,
-                    on_cell=tell,
-                )
-                record = _record(job, outcome, speed)
-                with open(_file(results, job.path), "a", encoding="utf-8") as file:
-                    file.write(dumps(record) + "\n")
-                done.append((job, record))
-                if bars:
-                    bars.remove_task(task)
-                else:
-                    print(f"{name}: {record['status']}, {record['minutes']} min", file=sys.stderr)
+            expected = book.minutes(job, speed["reference_seconds"]) * (BESIDE if at_once > 1 else 1)
+            if minutes is not None and (time.monotonic() - start) / 60 + expected > minutes:
+                left.append((job, expected))
+                return
+            cells = sum(map(notebooks.has_code, job.notebook.cells))
+            task = bars.add_task(job.name, total=cells) if bars else None
+            record = await carry_out(job, job.path.parent, speed, on_cell=partial(_advance, bars, task))
+            book.append(job.path, record)
+            done.append((job, record))
+            if bars:
+                bars.remove_task(task)
+            else:
+                print(f"{job.name}: {record['status']}, {record['minutes']} min", file=sys.stderr)
 
-        await asyncio.gather(*map(one, todo))
-    return done
+        await together(one, todo, at_once)
+    return done, left
 
 
-def _advance(bars, task, done):
-    if bars:
-        bars.update(task, completed=done)
+def measured_speed():
+    """What records say of the speed of this machine."""
+    return {"reference_seconds": reference_seconds(), "import_seconds": import_seconds()}
 
 
-def _file(results, path):
-    """The results file of a notebook: its number where it has one."""
-    stem = path.stem.split("_")[0] if notebooks.NAME.fullmatch(path.stem) else path.stem
-    return results / f"{stem}.jsonl"
+async def carry_out(job, folder, speed, on_cell=lambda done: None):
+    """Execute a job in `folder` and return its record.
+
+    If coursekit was changed while it ran, nobody knows with which code it ran: the record gets no key.
+    """
+    outcome = await execute(
+        job.notebook, folder, profile=job.profile, backend=job.backend, seed=job.seed, on_cell=on_cell
+    )
+    record = record_of(job, outcome, speed)
+    if code_key(job.notebook) != job.code:
+        record |= {"code": None, "key": None}
+    return record
 
 
-def _record(job, outcome, speed):
+def record_of(job, outcome, speed):
     """The line that is kept of one run."""
     on_gpu = outcome.device and not outcome.device.startswith("CPU")
     return {
         "notebook": job.path.stem,
         "hash": job.hash,
+        "code": job.code,
+        "key": job.key,
         "backend": job.backend,
         "seed": job.seed,
         "profile": job.profile,
         "machine": machine(),
         "device": outcome.device if on_gpu else "CPU",
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "versions": {name: version(name) for name in ("coursekit-notebooks", "keras", "numpy", job.backend)},
+        "versions": ledger.versions(job.backend),
         "python": platform.python_version(),
         **speed,
         "setup_seconds": outcome.setup_seconds,
@@ -175,6 +201,21 @@ def _record(job, outcome, speed):
         "claims": [{key: made[key] for key in ("sentence", "held", "evidence", "values")} for made in outcome.claims],
         "exercises": {name: outcomes[-1] for name, outcomes in outcome.exercises.items()},
     }
+
+
+def _advance(bars, task, done):
+    if bars:
+        bars.update(task, completed=done)
+
+
+def _kept(job, record, stale):
+    """What the table says of a run that is not run again."""
+    changed = "" if record.get("code") in (None, job.code) else "; coursekit has changed since: --stale"
+    return f"{'covered' if stale else 'kept'}, {record['date'][:10]}{changed}"
+
+
+def _status(record):
+    return record["status"] if record["code"] else f"{record['status']}; coursekit was changed meanwhile"
 
 
 def _row(job, record, status):
@@ -190,6 +231,14 @@ def _row(job, record, status):
         f"{sum(outcome == 'right' for outcome in exercises)} of {len(exercises)}",
         status,
     )
+
+
+def _print_left(left):
+    """What the budget of minutes had no room for."""
+    if left:
+        print(f"left for another time, about {sum(expected for _, expected in left):.0f} minutes:")
+        for job, expected in left:
+            print(f"  {job.name}, {expected:.1f} min")
 
 
 def _print_costs(records):

@@ -1,8 +1,8 @@
 """`coursekit index`: write what follows from the notebooks' metadata, so that nothing is typed twice.
 
 Each notebook's title, badge, box, setup cell and list of terms; the README's table of notebooks; the course map
-(data/course.json, drawn as docs/course_map.svg); the glossary; the bibliography; the syllabus; the page of results; the
-table of data sets in data/README.md.
+(data/course.json, drawn as docs/course_map.svg); the glossary; the bibliography; the syllabus; the pages of results;
+the table of data sets in data/README.md.
 """
 
 import json
@@ -13,8 +13,9 @@ import nbformat
 
 from coursekit import datasets
 from coursekit.authoring import notebooks, project
+from coursekit.authoring.pages import reading
 from coursekit.authoring.pages.bibliography import bibliography
-from coursekit.authoring.pages.results import results_page
+from coursekit.authoring.pages.results import results_pages
 from coursekit.authoring.pages.syllabus import syllabus
 from coursekit.errors import CoursekitError
 from coursekit.paths import write_whole
@@ -77,22 +78,30 @@ def index(check=False, repository=None, branch=None):
     fresh[root / "data" / "course.json"] = json.dumps(course, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
     fresh[root / "docs" / "glossary.md"] = _glossary(paths)
     fresh[root / "docs" / "bibliography.md"] = bibliography(paths)
-    fresh[root / "docs" / "results.md"] = results_page(paths)
+    fresh |= {root / "docs" / name: text for name, text in results_pages(paths).items()}
     fresh[root / "docs" / "syllabus.md"] = syllabus(paths, minutes_of)
     fresh[root / "README.md"] = _between(root / "README.md", "notebooks", _table(course, home))
     fresh[root / "data" / "README.md"] = _between(root / "data" / "README.md", "data sets", datasets.cards_markdown())
     stale = [path for path, text in fresh.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
+    gone = [path for path in (root / "docs" / "results").glob("*.md") if path not in fresh]
     if not check:
         for path in stale:
             write_whole(path, fresh[path])
+        for path in gone:  # of a notebook that is no longer there
+            path.unlink()
         _draw_map(root, redraw=root / "data" / "course.json" in stale)
-    return [path.relative_to(root).as_posix() for path in stale]
+    return [path.relative_to(root).as_posix() for path in stale + gone]
 
 
 def minutes_of(name):
-    """Median minutes of each seed's last recorded `quick` run on TensorFlow, or None where there is no record."""
+    """Median minutes of each seed's last recorded `quick` run on TensorFlow, or None where there is no record.
+
+    Where there are runs that had the machine for themselves, only those count.
+    """
     runs = [run for run in read_lines(results_file(name)) if run["status"] == "ok" and run["backend"] == "tensorflow"]
-    quick = {run["seed"]: run["minutes"] for run in runs if run["profile"] == "quick"}
+    runs = [run for run in runs if run["profile"] == "quick"]
+    alone = [run for run in runs if run.get("at_once", 1) == 1]
+    quick = {run["seed"]: run["minutes"] for run in alone or runs}
     return round(statistics.median(quick.values()), 1) if quick else None
 
 
@@ -112,11 +121,11 @@ def _notebook(path, notebook, home):
     about["minutes"] = minutes_of(name)
     heading = f"# {name[:2]} {about['title']}\n\n{_badge(name, home)}\n\n{about['summary']}"
     _place(notebook, "title", "markdown", heading, 0)
-    _place(notebook, "box", "markdown", _box(about), 1)
+    _place(notebook, "box", "markdown", _box(about, reading.in_words(notebook)), 1)
     _place(notebook, "setup", "code", setup_cell(name, home), 2)
     before = next((i for i, cell in enumerate(notebook.cells) if cell.source.startswith("## Sources")), None)
     _place(notebook, "terms", "markdown", _terms(about), len(notebook.cells) if before is None else before)
-    return nbformat.writes(notebooks.normalise(notebook)) + "\n"
+    return nbformat.writes(notebooks.normalize(notebook)) + "\n"
 
 
 def _place(notebook, tag, kind, source, position):
@@ -148,9 +157,9 @@ def _badge(name, home):
     return f"[![Open this notebook in Colab]({picture})]({home.on_colab(name)})"
 
 
-def _box(about):
+def _box(about, read):
     need = ", ".join(f"[{_short(name)}]({name}.ipynb)" for name in about["requires"]) or "nothing but a little Python"
-    runs = f"the cells run in about {about['minutes']} minutes" if about["minutes"] else "not measured yet"
+    runs = f"the cells run in about {about['minutes']} minutes on two cores" if about["minutes"] else "not measured yet"
     lines = [
         "> **What you will be able to do**",
         ">",
@@ -158,7 +167,7 @@ def _box(about):
         ">",
         f"> **What you need first:** {need}.",
         ">",
-        f"> **Time:** {runs} on two cores, reading and exercises apart.",
+        f"> **Time:** {read}; {runs}.",
     ]
     return "\n".join(lines)
 

@@ -18,7 +18,7 @@ from coursekit.errors import CoursekitError
 MARK = ".coursekit-site"  # a folder with this file was made here and may be replaced
 NEEDED = ("sphinx", "myst_nb", "sphinx_book_theme", "sphinx-mathjax-offline", "linkify_it")
 THEME = Path(__file__).with_name("theme")
-LICENCE = "Code under the MIT License, text and figures under CC BY 4.0."
+LICENSE = "Code under the MIT License, text and figures under CC BY 4.0."
 
 
 def site(out):
@@ -64,11 +64,11 @@ def _settings(source):
     """What Sphinx, its extensions and the theme are told."""
     address = project.repository()
     title = (source / "index.md").read_text(encoding="utf-8").split("\n", 1)[0].removeprefix("# ")
-    licence = (project.root() / "LICENSE").read_text(encoding="utf-8")
+    license = (project.root() / "LICENSE").read_text(encoding="utf-8")
     return {
         "project": title,
         "html_title": title,
-        "copyright": re.search(r"(?m)^Copyright (?:\(c\) )?(.*)$", licence)[1],
+        "copyright": re.search(r"(?m)^Copyright (?:\(c\) )?(.*)$", license)[1],
         "extensions": ["myst_nb", "sphinx.ext.githubpages"],
         "root_doc": "index",
         "nb_execution_mode": "off",
@@ -88,7 +88,7 @@ def _settings(source):
             "search_bar_text": "Search the course",
             "navbar_persistent": [],  # the sidebar has the search already
             "show_toc_level": 2,
-            "extra_footer": f"<p>{LICENCE}</p>",
+            "extra_footer": f"<p>{LICENSE}</p>",
             "footer_content_items": "copyright.html, extra-footer.html",
             "use_repository_button": bool(address),
             **({"repository_url": address} if address else {}),

@@ -29,12 +29,18 @@ def write_source(folder):
     """Fill the new folder with all that the pages are made from."""
     root, paths = project.root(), notebooks.find()
     course = {path.stem: notebooks.read(path) for path in paths}
-    documents = [root / "README.md", *root.glob("docs/*.md"), *(root / f"{name}.md" for name in ALSO)]
+    documents = [
+        root / "README.md",
+        *root.glob("docs/*.md"),
+        *root.glob("docs/results/*.md"),
+        *(root / f"{name}.md" for name in ALSO),
+    ]
     pages = {file.relative_to(root).as_posix(): file.read_text(encoding="utf-8") for file in documents}
     pages |= {"docs/claims.md": claims_page(course), "docs/figures.md": figures_page(course)}
     known = {*pages, *(f"notebooks/{name}.ipynb" for name in course)}
     for page, text in pages.items():
         text = _start_page(text, course, pages) if page == "README.md" else text
+        text += _contents_of_results(pages) if page == "docs/results.md" else ""
         name = "index.md" if page == "README.md" else page
         write_whole(folder / name, _for_the_web(text, page, known, folder))
     (folder / "figures").mkdir()
@@ -116,7 +122,7 @@ def _picture(name, number):
 def _start_page(text, course, pages):
     """The README with the course map drawn as links, and the table of contents that the theme shows on every page."""
     text = MAP.sub("```{raw} html\n:file: course_map.svg\n```", text)
-    docs = sorted(Path(page).stem for page in pages if page.startswith("docs/"))
+    docs = sorted(Path(page).stem for page in pages if PurePosixPath(page).parent.name == "docs")
     helps = [*(f"docs/{name}" for name in docs if name not in LOOK_UP), *ALSO]
     contents = {
         "Notebooks": [f"notebooks/{name}" for name in course],
@@ -126,6 +132,12 @@ def _start_page(text, course, pages):
     for caption, entries in contents.items():
         text += "\n".join(["", "```{toctree}", ":hidden:", f":caption: {caption}", "", *entries, "```", ""])
     return text
+
+
+def _contents_of_results(pages):
+    """The pages of results as a table of contents that the theme shows below the first of them."""
+    entries = sorted(page.removeprefix("docs/") for page in pages if page.startswith("docs/results/"))
+    return "\n".join(["", "```{toctree}", ":hidden:", "", *entries, "```", ""]) if entries else ""
 
 
 def _write_notebook(folder, name, notebook, known):

@@ -194,7 +194,7 @@ def test_the_setup_cell_does_nothing_where_all_is_there(tmp_path, home):
     assert play(home, tmp_path, missing=False) == ("0 coursekit\n", "") and list(tmp_path.iterdir()) == []
 
 
-def test_the_setup_cell_recognises_a_strangers_package_and_asks_for_a_restart(tmp_path):
+def test_the_setup_cell_recognizes_a_strangers_package_and_asks_for_a_restart(tmp_path):
     out, err = play(THEIRS, tmp_path, missing=False, loaded=["coursekit"])
     assert out == "" and err.startswith("ImportError: a stranger's package") and "restart" in err
     assert list(tmp_path.iterdir()) == []

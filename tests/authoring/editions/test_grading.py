@@ -71,9 +71,7 @@ def test_every_exercise_becomes_a_gap_with_its_solution_and_a_test(name):
         shown, rest = cell.source.split(grading.BEGIN + "\n")
         inner, after = rest.split(grading.END)
         assert shown + after == gap, "what is left when nbgrader cuts is the gap, to the letter"
-        code = [
-            line for line in grading.find_check(name, SimpleNamespace(source=solution)).before if "NBVAL" not in line
-        ]
+        code = grading.find_check(name, SimpleNamespace(source=solution)).before
         assert inner.startswith("\n".join(code).rstrip())
         compile(cell.source, identifier, "exec")
     for identifier, cell in zip(asked, marked(made, "test").values(), strict=True):
@@ -152,7 +150,7 @@ def test_a_solution_that_gets_no_points_is_refused(course, tmp_path):
 WRONG = {
     "2.1": 'answer = [(5, 3), (5, 3), (7, 1), "error"]\n',
     "2.2": "def one_hot(labels, classes):\n    return np.eye(classes)\n",
-    "2.3": "def standardise(batch):\n    return (batch - batch.mean()) / batch.std()\n",
+    "2.3": "def standardize(batch):\n    return (batch - batch.mean()) / batch.std()\n",
     "2.5": "answer = 0\n",
 }
 GOOD = dict.fromkeys(IDS)  # None: the solution
@@ -273,7 +271,7 @@ def the_class(blank):
     one.insert(one.at("gap-2-2"), flood)
     students["floods"] = one, IDS
     students["stubborn"] = blank().fill(GOOD | {"2.3": STUBBORN}), ("2.1", "2.2")
-    dies = "import os\ndef standardise(batch):\n    os._exit(0)"
+    dies = "import os\ndef standardize(batch):\n    os._exit(0)"
     students["dies"] = blank().fill(GOOD | {"2.3": dies}), ("2.1", "2.2")
     return students
 

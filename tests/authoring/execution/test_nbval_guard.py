@@ -20,7 +20,7 @@ from coursekit.authoring.execution import nbval_guard
 
 MARK = "GUARD_TEST_MARK"  # an environment variable by which the processes of one run are found
 PATIENCE = 240  # seconds after which a run that should have ended has hung
-MARKED = "# NBVAL_CHECK_OUTPUT\n"
+MARKED = "compared: "  # what `write` turns into the tag
 DOT, DASH = "iVBORw0KGgo=", "iVBORw0KGgp="  # two images that differ
 
 
@@ -37,10 +37,12 @@ def error(name, value):
 
 
 def write(path, *cells, executed=True):
-    """Store a notebook of code cells, each a source or (source, outputs) or (source, outputs, tags)."""
+    """Store a notebook of code cells, each a source or (source, outputs) or (source, outputs, tags); see MARKED."""
     notebook = v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
     for count, cell in enumerate(cells, start=1):
         source, outputs, tags = (*cell, [])[:3] if isinstance(cell, tuple) else (cell, [], [])
+        if source.startswith(MARKED):
+            source, tags = source.removeprefix(MARKED), [*tags, "nbval-check-output"]
         notebook.cells.append(
             v4.new_code_cell(
                 source, outputs=outputs, execution_count=count if executed else None, metadata={"tags": tags}
@@ -229,9 +231,12 @@ def test_differing_output_is_shown(session):
             "bare.ipynb is stored without outputs, so that there is nothing to check: run `coursekit refresh bare",
         ),
         ("half", "not executed (cell 1 (`x + 1`)): run `coursekit refresh half.ipynb`"),
-        ("mark_without_output", "cell 0 (`print(1)`): it is marked NBVAL_CHECK_OUTPUT and stored without an output"),
-        ("skips", "cell 1 (`raise SystemError`): NBVAL_SKIP is refused"),
-        ("skips_by_tag", "cell 0 (`1`): NBVAL_SKIP is refused"),
+        (
+            "mark_without_output",
+            "cell 0 (`print(1)`): it is tagged nbval-check-output and stored without an output",
+        ),
+        ("skips", "cell 1 (`raise SystemError`): skipping is refused"),
+        ("skips_by_tag", "cell 0 (`1`): skipping is refused"),
         ("broken", "broken.ipynb is broken"),
     ],
 )
