@@ -78,9 +78,12 @@ def _flat(calls):
 
 
 def _names(ends):
-    """The names of the layers at a model's inputs or outputs; the config has [name, call, output] for each of them."""
+    """The names of the layers at a model's inputs or outputs; the config has [name, call, output] for each of them.
+
+    Those that have names come in the order of their names, as in `model.outputs`.
+    """
     if isinstance(ends, dict):
-        return _names(list(ends.values()))
+        return _names([ends[name] for name in sorted(ends)])
     if ends and isinstance(ends[0], str):
         return [ends[0]]
     return [name for end in ends for name in _names(end)]
