@@ -14,7 +14,7 @@ import coursekit
 
 PACKAGE = Path(coursekit.__file__).parent
 NUMBER = re.compile(r"(?:ex|ch)(\d\d)_")
-BIRTH = re.compile(r"\bBorn in\s+notebook (\d\d)\b")
+BIRTH = re.compile(r"\bBorn\s+in\s+notebook\s+(\d\d)\b")
 
 
 def name_of(file):
