@@ -35,8 +35,9 @@ def write_whole(path, content, *, make_folders=True):
     content:       bytes; or text, which is written as UTF-8 and ends with a newline
     make_folders:  whether folders that are missing are made
 
-    A file that has this content already is left alone. Raises `FileNotWritten`, an OSError, where the disk is full or
-    read-only, say; whatever stops the writing, an old file stays as it is, and nothing else is left.
+    A file that has this content already is left alone. Raises `FileNotWritten`, an OSError whose strerror is the reason
+    alone, where the disk is full or read-only, say. Whatever stops the writing, an old file stays as it is, and nothing
+    else is left.
     """
     path = Path(path)
     if isinstance(content, str):
@@ -49,7 +50,9 @@ def write_whole(path, content, *, make_folders=True):
         _replace(path, content)
     except OSError as error:
         left = "the old one is as it was" if os.path.exists(path) else "nothing was left"
-        raise FileNotWritten(f"{path} could not be written ({error.strerror}); {left}") from error
+        refusal = FileNotWritten(f"{path} could not be written ({error.strerror}); {left}")
+        refusal.strerror = error.strerror
+        raise refusal from error
 
 
 def _replace(path, content):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from coursekit.console import table
 from coursekit.paths import data_dir
 
 NOTES = "COURSEKIT_NOTES"
@@ -134,7 +135,7 @@ def timetable():
     What is expected here is the measured time times the ratio of the two machines' `reference_seconds`.
     """
     here = reference_seconds()
-    lines = [f"{'notebook':<28}{'measured':>10}{'expected here':>16}{'full, on a GPU':>17}"]
+    rows = []
     for file in sorted((data_dir() / "results").glob("*.jsonl")):
         runs = [run for run in read_lines(file) if run["status"] == "ok"]
         quick = [run for run in runs if run["profile"] == "quick" and run["backend"] == "tensorflow"]
@@ -144,5 +145,7 @@ def timetable():
         expected = statistics.median(run["minutes"] * here / run["reference_seconds"] for run in quick)
         on_gpu = [run["minutes"] for run in runs if run["profile"] == "full" and run["device"] != "CPU"]
         full = f"{statistics.median(on_gpu):.1f} min" if on_gpu else "no record yet"
-        lines.append(f"{quick[-1]['notebook']:<28}{minutes:>6.1f} min{expected:>12.1f} min{full:>17}")
-    return "\n".join(lines) if len(lines) > 1 else "no run has been recorded yet: coursekit run"
+        rows.append([quick[-1]["notebook"], f"{minutes:.1f} min", f"{expected:.1f} min", full])
+    if not rows:
+        return "no run has been recorded yet: coursekit run"
+    return table(["notebook", "measured", "expected here", "full, on a GPU"], rows)

@@ -42,8 +42,9 @@ def test_a_full_disk_is_said_and_leaves_the_old_file(tmp_path, monkeypatch, step
     monkeypatch.setattr(os, step, full_disk)
     with pytest.raises(FileNotWritten, match=r"file could not be written \(No space .*\); the old one is as it was"):
         write_whole(tmp_path / "file", "new")
-    with pytest.raises(FileNotWritten, match="nothing was left"):
+    with pytest.raises(FileNotWritten, match="nothing was left") as raised:
         write_whole(tmp_path / "other", "new")
+    assert raised.value.strerror == "No space left on device"
     assert (tmp_path / "file").read_text() == "old\n" and os.listdir(tmp_path) == ["file"]
 
 

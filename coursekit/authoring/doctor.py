@@ -45,12 +45,12 @@ def doctor():
     """Print one line a check and the mend of each problem; True if there is none."""
     healthy = True
     for title, function in CHECKS:
-        found = list(function())
-        problems = [one for one in found if not isinstance(one, Note)]
+        findings = list(function())
+        problems = [finding for finding in findings if not isinstance(finding, Note)]
         healthy = healthy and not problems
         print(f"{'✗' if problems else '✓'} {title}")
-        for one in found:
-            print(f"    {one.text if isinstance(one, Note) else one}")
+        for finding in findings:
+            print(f"    {finding.text if isinstance(finding, Note) else finding}")
     print("nothing is wrong" if healthy else "mend what is marked ✗, then run `coursekit doctor` again")
     return healthy
 

@@ -62,7 +62,7 @@ def lint(wanted=()):
 def lint_one(path, notebook):
     """Messages about one notebook."""
     page = Page(Path(path), notebook)
-    return [f"{page.path.name}: {one.__name__}: {message}" for one in RULES for message in one(page)]
+    return [f"{page.path.name}: {check.__name__}: {message}" for check in RULES for message in check(page)]
 
 
 @rule
@@ -149,9 +149,9 @@ def no_machine_paths(page):
     """Outputs and sources name no folder of the machine they were made on."""
     for i, cell in enumerate(page.notebook.cells):
         texts = [cell.source, *map(_text_of, cell.get("outputs", []))]
-        found = next((match for text in texts if (match := MACHINE_PATHS.search(text))), None)
-        if found:
-            yield f"cell {i} names a folder of this machine ({found.group()}…); print names, not paths"
+        match = next(filter(None, map(MACHINE_PATHS.search, texts)), None)
+        if match:
+            yield f"cell {i} names a folder of this machine ({match.group()}…); print names, not paths"
 
 
 @rule
@@ -170,15 +170,15 @@ def normal_form(page):
 def exercises_are_whole(page):
     """Each exercise has a prompt, a gap with a check and a solution with the same check; a checker knows its id."""
     number = page.path.stem[:2]
-    gaps = [found for _, cell in page.tagged("exercise") for found in _checks(cell)]
-    solved = [found for _, cell in page.tagged("solution") for found in _checks(cell)]
+    gaps = [identifier for _, cell in page.tagged("exercise") for identifier in _checks(cell)]
+    solved = [identifier for _, cell in page.tagged("solution") for identifier in _checks(cell)]
     if gaps != solved:
         yield f"the gaps check {', '.join(gaps)} and the solutions {', '.join(solved)}; each needs both, in order"
     if number.isdecimal() and gaps != [f"{int(number)}.{i}" for i in range(1, len(gaps) + 1)]:
         yield f"the exercises are {', '.join(gaps)}; number them from {int(number)}.1 on, without a hole"
-    for one in gaps:
-        if exercises.find(one) is None:
-            yield f"exercise {one} has no checker; write one in coursekit/exercises/ex{number}_….py"
+    for identifier in gaps:
+        if exercises.find(identifier) is None:
+            yield f"exercise {identifier} has no checker; write one in coursekit/exercises/ex{number}_….py"
     wanted = 0 if number == "00" else 4 if number in ("01", "02") else 6
     if len(gaps) < wanted:
         yield f"{len(gaps)} exercises; this notebook needs {wanted}"
@@ -244,7 +244,7 @@ def pictures_have_words(page):
 def terms_are_introduced(page):
     """Every term of the metadata stands in bold where the text introduces it."""
     text = "\n".join(cell.source for _, cell in page.prose if not {"terms", "box"} & set(notebooks.tags(cell)))
-    bold = {" ".join(found.lower().split()) for found in re.findall(r"\*\*(.+?)\*\*", text, flags=re.DOTALL)}
+    bold = {" ".join(term.lower().split()) for term in re.findall(r"\*\*(.+?)\*\*", text, flags=re.DOTALL)}
     for term in page.about.get("terms", {}):
         if term.lower() not in bold:
             yield f"the term {term!r} is not introduced in the text; write it in bold where it first appears"

@@ -34,10 +34,10 @@ def find(wanted=()):
     """Paths of the notebooks asked for, by file, name or number ("03"); all of the course where none is named."""
     if not wanted:
         return sorted(path for path in folder().glob("*.ipynb") if NAME.fullmatch(path.stem))
-    return [_find_one(str(one)) for one in wanted]
+    return [_find_notebook(str(name)) for name in wanted]
 
 
-def _find_one(wanted):
+def _find_notebook(wanted):
     path = Path(wanted)
     if path.is_file() and path.suffix == ".ipynb":
         return path
@@ -46,9 +46,9 @@ def _find_one(wanted):
     if path.is_file():
         raise NotebookError(f"{wanted} is not a notebook: its name does not end in .ipynb")
     here = sorted(folder().glob("*.ipynb"))
-    matches = [one for one in here if one.stem == path.stem or one.stem.split("_")[0] == wanted.zfill(2)]
+    matches = [file for file in here if file.stem == path.stem or file.stem.split("_")[0] == wanted.zfill(2)]
     if len(matches) != 1:
-        known = ", ".join(one.stem for one in here) or "none yet"
+        known = ", ".join(file.stem for file in here) or "none yet"
         raise NotebookError(f"there is no notebook {wanted}; the course has {known}")
     return matches[0]
 

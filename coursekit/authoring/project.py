@@ -94,9 +94,9 @@ def moved(address=None, branch=None):
 def _address(given):
     """The address in its plain form."""
     address = given.strip().removesuffix("/").removesuffix(".git")
-    found = ADDRESS.fullmatch(address)
-    half_set = found and address != UNSET and (found["owner"] == "OWNER" or found["name"] == "REPOSITORY")
-    if not found or half_set:
+    match = ADDRESS.fullmatch(address)
+    half_set = match and address != UNSET and (match["owner"] == "OWNER" or match["name"] == "REPOSITORY")
+    if not match or half_set:
         raise CoursekitError(f"{given!r} is not an address such as https://github.com/owner/repository")
     return address
 

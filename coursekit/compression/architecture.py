@@ -288,10 +288,10 @@ def _first_line(error):
 def _tidy(value, numbers):
     """Without compilation; shared layers are numbered from 0, and no other shared objects are marked."""
     if isinstance(value, list):
-        return [_tidy(one, numbers) for one in value]
+        return [_tidy(item, numbers) for item in value]
     if not isinstance(value, dict):
         return value
-    value = {key: _tidy(one, numbers) for key, one in value.items() if key != "compile_config"}
+    value = {key: _tidy(item, numbers) for key, item in value.items() if key != "compile_config"}
     if "shared_object_id" in value:
         shared = value.pop("shared_object_id")
         if _is_layer(value):
@@ -299,16 +299,16 @@ def _tidy(value, numbers):
     return value
 
 
-def essence(value):
-    """A long description without what follows from the rest: shapes that layers have computed or were built for."""
+def without_derived(value):
+    """A long description without what is derived from the rest: shapes that layers have computed or were built for."""
     if isinstance(value, list):
-        return [essence(one) for one in value]
+        return [without_derived(item) for item in value]
     if not isinstance(value, dict):
         return value
     if value.get("class_name") == "__keras_tensor__":
         return _tensor(*value["config"]["keras_history"])
     known = _token(value) is not None
-    return {key: essence(one) for key, one in value.items() if not (known and key == "build_config")}
+    return {key: without_derived(item) for key, item in value.items() if not (known and key == "build_config")}
 
 
 def _tensor(name, node=0, output=0):
@@ -362,7 +362,7 @@ class _Shorten:
     def __call__(self, value, here=None):
         """here: (place of the layer that is called, {name: place}) inside of calls."""
         if isinstance(value, list):
-            short = [self(one, here) for one in value]
+            short = [self(item, here) for item in value]
             return ["=", *short] if value and isinstance(value[0], str) else short
         if not isinstance(value, dict):
             return value
@@ -370,7 +370,7 @@ class _Shorten:
             name, *rest = value["config"]["keras_history"]
             return ["@", here[0] - here[1][name], *_trimmed(rest)]
         token = _token(value)
-        return self.object(token, value) if token else {key: self(one, here) for key, one in value.items()}
+        return self.object(token, value) if token else {key: self(item, here) for key, item in value.items()}
 
     def object(self, token, value, calls=None):
         config, words = dict(value["config"]), {}
@@ -385,12 +385,12 @@ class _Shorten:
                 del config[key]
         if token == "InputLayer" and config["batch_shape"][:1] == [None]:
             config["shape"] = config.pop("batch_shape")[1:]
-        words |= {key: _per_axis_short(token, key, one) for key, one in config.items()}
+        words |= {key: _per_axis_short(token, key, item) for key, item in config.items()}
         if "layers" in config:
             words["layers"] = self.layers(config["layers"])
         if token == "Functional":
-            words = {key: one for key, one in words.items() if key not in _ENDS} | _ends_short(config)
-        words = {key: one if key in _READY else self(one) for key, one in words.items()}
+            words = {key: item for key, item in words.items() if key not in _ENDS} | _ends_short(config)
+        words = {key: item if key in _READY else self(item) for key, item in words.items()}
         if calls is not None:
             words["in"] = calls
         return [token, words] if words else [token]
@@ -428,13 +428,13 @@ class _Lengthen:
 
     def __call__(self, value, here=None):
         if isinstance(value, dict):
-            return {key: self(one, here) for key, one in value.items()}
+            return {key: self(item, here) for key, item in value.items()}
         if not isinstance(value, list):
             return value
         if not value or not isinstance(value[0], str):
-            return [self(one, here) for one in value]
+            return [self(item, here) for item in value]
         if value[0] == "=":
-            return [self(one, here) for one in value[1:]]
+            return [self(item, here) for item in value[1:]]
         if value[0] == "@":
             return _tensor(here[1][here[0] - value[1]], *value[2:])
         return self.object(*value)
@@ -451,8 +451,8 @@ class _Lengthen:
         absent = words.pop("-", [])
         words.pop("in", None)
         layers = words.pop("layers", None)
-        config = {key: one if key in _READY else self(one) for key, one in words.items()}
-        config = {key: _per_axis_long(token, key, one) for key, one in config.items()}
+        config = {key: item if key in _READY else self(item) for key, item in words.items()}
+        config = {key: _per_axis_long(token, key, item) for key, item in config.items()}
         if token == "InputLayer" and "shape" in config:
             config["batch_shape"] = [None, *config.pop("shape")]
         value["config"] |= config
@@ -554,10 +554,10 @@ def _usual_ends(layers):
 def _each_end(value, change):
     """The structure with each [name, node, output] in it changed."""
     if isinstance(value, dict):
-        return {key: _each_end(one, change) for key, one in value.items()}
+        return {key: _each_end(end, change) for key, end in value.items()}
     if value and isinstance(value[0], str):
         return change(*value)
-    return [_each_end(one, change) for one in value]
+    return [_each_end(end, change) for end in value]
 
 
 def _named(token):
@@ -591,7 +591,7 @@ def pack(description, names=True):
 
 
 def _short_text(description, names):
-    core = essence(description)
+    core = without_derived(description)
     if _is_known(core):
         short = _Shorten(names)(core)
         if not names or _same(_Lengthen()(json.loads(json.dumps(short))), core):
@@ -633,8 +633,8 @@ def unpack(data):
 def _no_deeper(value, depth):
     if not depth:
         raise CompressedFileError(f"the file's description of the architecture is more than {MOST_DEPTH} levels deep")
-    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        _no_deeper(one, depth - 1)
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _no_deeper(item, depth - 1)
 
 
 # --- building ---------------------------------------------------------------------------------------------------------
@@ -661,14 +661,14 @@ def _check(value, most, trusted, strangers):
             f"the file describes a layer with a size of {value:.3g}, and at most {most:,} are allowed"
         )
     if isinstance(value, list):
-        for one in value:
-            _check(one, most, trusted, strangers)
+        for item in value:
+            _check(item, most, trusted, strangers)
     if isinstance(value, dict):
         if "class_name" in value or "registered_name" in value:
             _check_object(value, most, trusted)
-        for key, one in value.items():
+        for key, item in value.items():
             if key not in ("seed", "shared_object_id", "registered_name", "class_name"):
-                _check(one, most, trusted, strangers)
+                _check(item, most, trusted, strangers)
 
 
 def _check_object(value, most, trusted):
@@ -685,8 +685,8 @@ def _check_object(value, most, trusted):
     if config.get("unroll") or config.get("power_iterations", 1) > MOST_LOOPS:
         raise CompressedFileError(f"the file describes a {name} that is unrolled step by step, which is not built here")
     size = 1
-    for one in (config.get("batch_shape") or ()) if token == "InputLayer" else ():
-        size *= 1 if one is None else int(one)
+    for axis in (config.get("batch_shape") or ()) if token == "InputLayer" else ():
+        size *= 1 if axis is None else int(axis)
     if size > most:
         raise CompressedFileError(
             f"the file describes an input of {size:.3g} numbers, and at most {most:,} are allowed"
@@ -707,8 +707,8 @@ def _is_operation(value):
         return True
     from keras import Operation
 
-    one = getattr(importlib.import_module(value["module"]), value["class_name"], None)
-    return inspect.isclass(one) and issubclass(one, Operation) and one.__module__ == value["module"]
+    operation = getattr(importlib.import_module(value["module"]), value["class_name"], None)
+    return inspect.isclass(operation) and issubclass(operation, Operation) and operation.__module__ == value["module"]
 
 
 def build(description, custom_objects=None):
@@ -732,10 +732,10 @@ def _for_this_keras(value):
     import keras
 
     if isinstance(value, list):
-        return [_for_this_keras(one) for one in value]
+        return [_for_this_keras(item) for item in value]
     if not isinstance(value, dict):
         return value
-    value = {key: _for_this_keras(one) for key, one in value.items()}
+    value = {key: _for_this_keras(item) for key, item in value.items()}
     if value.get("module") == "keras.layers" and (token := _token(value)):
         taken = inspect.signature(getattr(keras.layers, token).__init__).parameters
         config = value["config"]
@@ -748,4 +748,4 @@ def _for_this_keras(value):
 
 def weights_of(model):
     """[(name, shape, dtype)] of a model's weights, in Keras's order; also of a model that has no values."""
-    return [(one.name, tuple(one.shape), str(one.dtype)) for one in model.weights]
+    return [(weight.name, tuple(weight.shape), str(weight.dtype)) for weight in model.weights]

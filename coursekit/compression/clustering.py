@@ -194,8 +194,8 @@ class ClusterWeights(WeightWrapper):
         values = []
         for index, variable in enumerate(self.changed_variables):
             weights = ops.convert_to_tensor(variable.value)
-            found, _ = nearest(weights, self._all_centroids(index), self.preserve_sparsity)
-            values.append(ops.convert_to_numpy(found))
+            nearest_values, _ = nearest(weights, self._all_centroids(index), self.preserve_sparsity)
+            values.append(ops.convert_to_numpy(nearest_values))
         return values
 
     def get_config(self):
@@ -259,7 +259,7 @@ class _Cache(keras.layers.Layer):
             ops.all(ops.equal(weights, self.seen_weights.value)),
             ops.all(ops.equal(centroids, self.seen_centroids.value)),
         )
-        found = ops.cond(
+        nearest_values = ops.cond(
             same,
             lambda: ops.convert_to_tensor(self.result.value),
             lambda: ops.stop_gradient(nearest(weights, all_centroids, keep_zeros)[0]),
@@ -267,10 +267,10 @@ class _Cache(keras.layers.Layer):
         for variable, value in (
             (self.seen_weights, weights),
             (self.seen_centroids, centroids),
-            (self.result, found),
+            (self.result, nearest_values),
         ):
             variable.assign(ops.stop_gradient(value))
-        return found
+        return nearest_values
 
 
 def _nan(shape, dtype):

@@ -54,7 +54,7 @@ class Summary:
     @property
     def promise(self):
         """In a sentence, how the weights come back."""
-        half = sum(one["kept"] != "exact" for one in self.tensors)
+        half = sum(tensor["kept"] != "exact" for tensor in self.tensors)
         same = f"{len(self.tensors) - half} of {len(self.tensors)} tensors come back exactly"
         return f"{same}, {half} rounded to float16" if half else same
 
@@ -124,7 +124,7 @@ def _is_float(dtype):
     return dtype.kind == "f" or "float" in dtype.name  # bfloat16 has a kind of its own
 
 
-def _narrow(array):
+def _half_if_exact(array):
     """The array as float16 if that loses nothing, else itself."""
     if array.dtype not in (np.float32, np.float64):
         return array
@@ -143,11 +143,11 @@ def _encode(arrays):
     """(bytes, [{part: bytes}] for each) of a list of arrays."""
     channel, shapes, parts = coder.Writer(), [], []
     for array in arrays:
-        before, narrow = channel.bits(), _narrow(array)
+        before, stored = channel.bits(), _half_if_exact(array)
         channel.start("choices")
         if array.dtype in (np.float32, np.float64):
-            coder.choice(channel, int(narrow.dtype == np.float16), 2)
-        bits = bits_of(narrow)
+            coder.choice(channel, int(stored.dtype == np.float16), 2)
+        bits = bits_of(stored)
         coder.tensor(channel, bits, array.shape, bits.dtype, _periods(shapes))
         after = channel.bits()
         parts.append({part: (after[part] - before.get(part, 0)) / 8 for part in after})
@@ -160,11 +160,11 @@ def _decode(content, wanted):
     channel, shapes, arrays = coder.Reader(content), [], []
     for _, shape, name in wanted:
         dtype = _dtype(name)
-        narrow = dtype
+        stored_dtype = dtype
         if dtype in (np.float32, np.float64) and coder.choice(channel, None, 2):
-            narrow = np.dtype(np.float16)
-        bits = coder.tensor(channel, None, shape, np.dtype(f"u{narrow.itemsize}"), _periods(shapes))
-        arrays.append(bits.view(narrow).astype(dtype).reshape(shape))
+            stored_dtype = np.dtype(np.float16)
+        bits = coder.tensor(channel, None, shape, np.dtype(f"u{stored_dtype.itemsize}"), _periods(shapes))
+        arrays.append(bits.view(stored_dtype).astype(dtype).reshape(shape))
         shapes.append(shape)
     return arrays
 
@@ -253,11 +253,11 @@ def _array(weight):
 
 
 def _varint(value):
-    found = bytearray()
+    encoded = bytearray()
     while value > 127:
-        found.append(value & 127 | 128)
+        encoded.append(value & 127 | 128)
         value >>= 7
-    return bytes(found) + bytes([value])
+    return bytes(encoded) + bytes([value])
 
 
 def _summary(model, path, arrays, content, described, stream, parts, codebook, others):

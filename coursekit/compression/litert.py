@@ -61,11 +61,11 @@ def run(content, x):
     lite, entry, end = interpreter(content, len(x))
     lite.set_tensor(entry["index"], _as_input(x, entry))
     lite.invoke()
-    found = lite.get_tensor(end["index"])
+    outputs = lite.get_tensor(end["index"])
     if end["dtype"] == np.int8:
         scale, zero_point = end["quantization"]
-        found = np.float32(scale) * (found.astype(np.float32) - zero_point)
-    return found
+        outputs = np.float32(scale) * (outputs.astype(np.float32) - zero_point)
+    return outputs
 
 
 def times(files, x, rounds=20):
@@ -93,16 +93,16 @@ def weights_in(content, shape):
     Raises ValueError if it has no such tensor, or several.
     """
     lite, _, _ = interpreter(content, 1)
-    wanted, found = sorted(shape), []
+    wanted, matches = sorted(shape), []
     for details in lite.get_tensor_details():
         if sorted(details["shape"].tolist()) == wanted:
             try:
-                found.append(lite.get_tensor(details["index"]))
+                matches.append(lite.get_tensor(details["index"]))
             except ValueError:  # an activation, which has no values yet
                 continue
-    if len(found) != 1:
-        raise ValueError(f"the file has {len(found)} tensors of the size {tuple(shape)}; ask for one that is unique")
-    return found[0]
+    if len(matches) != 1:
+        raise ValueError(f"the file has {len(matches)} tensors of the size {tuple(shape)}; ask for one that is unique")
+    return matches[0]
 
 
 def _as_input(x, entry):

@@ -43,7 +43,7 @@ _WHOLE = (
 
 
 @dataclass(frozen=True)
-class Found:
+class ChosenWeight:
     """A weight that counts: the layer a rule sees, the variable, and a name for messages, such as "dense/kernel"."""
 
     layer: object
@@ -51,8 +51,8 @@ class Found:
     name: str
 
 
-def find(model, rule=None, *, method, verb):
-    """The weights of a layer or model that `rule` chooses: a list of Found, each variable once.
+def chosen_weights(model, rule=None, *, method, verb):
+    """The weights of a layer or model that `rule` chooses: a list of ChosenWeight, each variable once.
 
     rule:    None for all; a function of a layer that says yes or no; or a layer, a class, a name, or a list of these,
              which means those layers and what is inside them.
@@ -63,21 +63,21 @@ def find(model, rule=None, *, method, verb):
     the rule chooses nothing.
     """
     _check_names(rule, model)
-    found, seen = [], set()
+    chosen, seen = [], set()
     for unit, above in _units(model):
-        if not _chosen(rule, unit, above):
+        if not _is_chosen(rule, unit, above):
             continue
         for leaf in _leaves(unit):
             for name, variable in _weights_of(leaf, method, verb):
                 if id(variable) not in seen:
                     seen.add(id(variable))
                     inside = unit.name if leaf is unit else f"{unit.name}/{leaf.name}"
-                    found.append(Found(unit, variable, f"{inside}/{name}"))
-    if not found:
+                    chosen.append(ChosenWeight(unit, variable, f"{inside}/{name}"))
+    if not chosen:
         raise CompressionError(
             f"there is nothing to {verb} in {model.name!r}: none of the layers chosen has a kernel or embeddings"
         )
-    return found
+    return chosen
 
 
 def _units(layer, above=(), seen=None):
@@ -118,7 +118,7 @@ def _as_list(rule):
     return list(rule) if isinstance(rule, list | tuple | set) else [rule]
 
 
-def _chosen(rule, unit, above):
+def _is_chosen(rule, unit, above):
     if rule is None:
         return True
     if callable(rule) and not inspect.isclass(rule) and not isinstance(rule, keras.Layer):

@@ -38,20 +38,20 @@ class SizeReport:
         """The row with this path, or the one at this place."""
         if isinstance(path, int):
             return self.rows[path]
-        found = {row["path"]: row for row in self.rows}
-        if path not in found:
-            raise KeyError(f"there is no weight {path!r}; there are {', '.join(found)}")
-        return found[path]
+        by_path = {row["path"]: row for row in self.rows}
+        if path not in by_path:
+            raise KeyError(f"there is no weight {path!r}; there are {', '.join(by_path)}")
+        return by_path[path]
 
     def layers(self):
         """[{layer, weights, zeros, raw, bound}], the tensors of each layer added up, in the order of the model."""
         sums = {}
         for row in self.rows:
-            one = sums.setdefault(
+            layer = sums.setdefault(
                 row["layer"], {"layer": row["layer"], "weights": 0, "zeros": 0, "raw": 0, "bound": 0.0}
             )
             for key in ("weights", "zeros", "raw", "bound"):
-                one[key] += row[key]
+                layer[key] += row[key]
         return list(sums.values())
 
     @property

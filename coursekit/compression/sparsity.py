@@ -34,13 +34,15 @@ def keep_largest(scores, sparsity):
     """
     if not 0 <= sparsity <= 1:
         raise ValueError(f"the sparsity is {sparsity}; give the share of weights that should go, from 0 to 1")
-    everything = np.concatenate([np.ravel(one) for one in scores])
+    everything = np.concatenate([np.ravel(layer_scores) for layer_scores in scores])
     if np.isnan(everything).any():
         raise ValueError("there is NaN among the scores; were the weights trained at too high a learning rate?")
     mask = np.ones(everything.size, dtype=np.float32)
     mask[np.argsort(everything, kind="stable")[: round(sparsity * everything.size)]] = 0
-    ends = np.cumsum([np.size(one) for one in scores])[:-1]
-    return [part.reshape(np.shape(one)) for part, one in zip(np.split(mask, ends), scores, strict=True)]
+    ends = np.cumsum([np.size(layer_scores) for layer_scores in scores])[:-1]
+    return [
+        part.reshape(np.shape(layer_scores)) for part, layer_scores in zip(np.split(mask, ends), scores, strict=True)
+    ]
 
 
 def polynomial_sparsity(step, *, begin, end, final, initial=0.0, power=3):
@@ -67,8 +69,10 @@ def unit_scores(network):
     ]
 
 
-def narrow(network, share):
-    """A smaller network: of each hidden layer the share of units with the largest `unit_scores`, at least one.
+def prune_units(network, share):
+    """Structured pruning: of each hidden layer the share of units with the largest `unit_scores` stays, at least one.
+
+    The network that is left is smaller, and needs no masks.
 
     Raises ValueError for a share that is not above 0 and at most 1.
     """

@@ -9,7 +9,7 @@ import inspect
 
 import keras
 
-from coursekit.compression.model_copy import check_is_built, compile_like, copy_layer, copy_model, find
+from coursekit.compression.model_copy import check_is_built, chosen_weights, compile_like, copy_layer, copy_model
 from coursekit.errors import CompressionError
 from coursekit.keras_internals import every_layer, substituted
 
@@ -60,12 +60,15 @@ class WeightWrapper(keras.layers.Wrapper):
     def build(self, input_shape=None):
         """Build the layer if need be, and the state of the wrapper from its weights."""
         super().build(input_shape)
-        found = {id(one.variable): one.name for one in find(self.layer, method=self.METHOD, verb=self.VERB)}
+        names = {
+            id(weight.variable): weight.name
+            for weight in chosen_weights(self.layer, method=self.METHOD, verb=self.VERB)
+        }
         weights = self.layer.weights
         if self.positions is None:
-            self.positions = [position for position, weight in enumerate(weights) if id(weight) in found]
+            self.positions = [position for position, weight in enumerate(weights) if id(weight) in names]
         chosen = self.changed_variables
-        self.make_state(chosen, [found.get(id(weight), f"{self.name}/{weight.name}") for weight in chosen])
+        self.make_state(chosen, [names.get(id(weight), f"{self.name}/{weight.name}") for weight in chosen])
         self.built = True
 
     def call(self, inputs, *args, training=None, **kwargs):
@@ -157,7 +160,7 @@ def wrap(thing, rule, kind, settings):
     if not isinstance(thing, keras.Model):
         return _wrap_layer(thing, rule, kind, settings)
     check_is_built(thing)
-    chosen = {id(one.variable) for one in find(thing, rule, method=kind.METHOD, verb=kind.VERB)}
+    chosen = {id(weight.variable) for weight in chosen_weights(thing, rule, method=kind.METHOD, verb=kind.VERB)}
 
     def exchange(layer):
         copy = copy_layer(layer)
@@ -177,7 +180,7 @@ def _wrap_layer(layer, rule, kind, settings):
         if rule is not None:
             raise CompressionError(f"{layer.name!r} has no weights yet to choose from: build it, or leave out layers=")
         return kind(copy, **settings)
-    chosen = {id(one.variable) for one in find(layer, rule, method=kind.METHOD, verb=kind.VERB)}
+    chosen = {id(weight.variable) for weight in chosen_weights(layer, rule, method=kind.METHOD, verb=kind.VERB)}
     positions = [position for position, weight in enumerate(layer.weights) if id(weight) in chosen]
     settings = dict(settings)
     return _built(kind(copy, positions=positions, **settings))

@@ -15,6 +15,7 @@ from coursekit.datasets import files
 from coursekit.datasets.cards import Card, Dataset
 from coursekit.datasets.verify import NotTheData, check_file
 from coursekit.errors import DataRefused, DataUnavailable
+from coursekit.paths import write_whole
 
 FOLDER = "cifar-10-batches-bin"
 TRAINING = tuple(f"data_batch_{i}.bin" for i in range(1, 6))
@@ -134,7 +135,9 @@ def _download():
     except NotTheData as reason:
         raise DataRefused(f"What came from {ADDRESS} is refused as cifar10: {reason}. It was not kept.") from None
     try:
-        files.keep(content, files.cache_folder() / ARCHIVE)
+        write_whole(files.cache_folder() / ARCHIVE, content)
     except OSError as error:
-        print(f"note: cifar10 is loaded, but can't be kept ({error}), so the next load() will download it again")
+        print(
+            f"note: cifar10 is loaded, but can't be kept ({error.strerror}), so the next load() will download it again"
+        )
     return Dataset(*arrays, replace(CARD, tier="downloaded"))

@@ -3,9 +3,7 @@
 Born in notebook 00.
 """
 
-import contextlib
 import os
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -60,20 +58,6 @@ def read(path, at_most):
     if len(content) > at_most:
         raise OSError(f"it is larger than the data, with more than {at_most:,} bytes")
     return content
-
-
-def keep(content, path):
-    """Write a file whole or not at all: under another name first, then moved. Raises OSError, and leaves nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
 
 
 class NoAnswer(OSError):

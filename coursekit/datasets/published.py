@@ -13,6 +13,7 @@ from coursekit.datasets import files
 from coursekit.datasets.cards import Card, Dataset
 from coursekit.datasets.verify import NotTheData, check_arrays, check_file, read_idx, read_npz
 from coursekit.errors import DataRefused, DataUnavailable
+from coursekit.paths import write_whole
 
 BASE = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"  # where keras.datasets downloads from
 
@@ -226,7 +227,7 @@ def _keep(spec, contents):
     folder = files.cache_folder()
     try:
         for name, content in contents.items():
-            files.keep(content, folder / name if name.endswith(".npz") else folder / spec.folder / name)
+            write_whole(folder / name if name.endswith(".npz") else folder / spec.folder / name, content)
     except OSError as error:
         print(
             f"note: {spec.card.name} is loaded, but can't be kept in {folder} ({error.strerror or error}), so the next "

@@ -38,8 +38,8 @@ def turned_patches():
         low, high = (int(end * gray.shape[2]) for end in ends)
         patches, quarters = [], rng.integers(0, 4, size=n).astype("int32")
         while len(patches) < n:
-            one, i, j = rng.integers((0, 0, low), (2, gray.shape[1] - 27, high - 27))
-            patch = gray[one, i : i + 28, j : j + 28]
+            photograph, i, j = rng.integers((0, 0, low), (2, gray.shape[1] - 27, high - 27))
+            patch = gray[photograph, i : i + 28, j : j + 28]
             if patch.std() >= CONTRAST:
                 patches.append(np.rot90(patch, quarters[len(patches)]))
         parts += [np.stack(patches)[..., None].astype("float32"), quarters]

@@ -112,8 +112,8 @@ def _row(kind, name, taken):
         "library": library,
         "clusters": clusters,
         "ms": round(statistics.median(seconds for seconds, _ in taken[name]) / STEPS * 1000, 2),
-        "ratio": round(statistics.median(mine[0] / plain[0] for mine, plain in pairs), 3),
-        "cpu_ratio": round(statistics.median(mine[1] / plain[1] for mine, plain in pairs), 3),
+        "ratio": round(statistics.median(ours[0] / plain[0] for ours, plain in pairs), 3),
+        "cpu_ratio": round(statistics.median(ours[1] / plain[1] for ours, plain in pairs), 3),
     }
 
 

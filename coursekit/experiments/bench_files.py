@@ -27,16 +27,16 @@ def rows(model, repeats=3):
     """
     report = size_report(model)
     raw = b"".join(_bytes(weight) for weight in model.weights)
-    found = [_row("bound", report.total["bound"], report, 0.0, 0.0)]
+    measured = [_row("bound", report.total["bound"], report, 0.0, 0.0)]
     for name, precision in (("ours", "float32"), ("ours, float16", "float16")):
-        found.append(_row(name, *_ours(model, precision, repeats, report)))
+        measured.append(_row(name, *_ours(model, precision, repeats, report)))
     for name, (encode, decode) in _CODERS.items():
         content, encode_s = _timed(lambda encode=encode: encode(raw), repeats)
         again, decode_s = _timed(lambda decode=decode, content=content: decode(content), repeats)
         if again != raw:
             raise RuntimeError(f"{name} did not give back what it was given")
-        found.append(_row(name, len(content), report, encode_s, decode_s))
-    return found
+        measured.append(_row(name, len(content), report, encode_s, decode_s))
+    return measured
 
 
 def _bytes(weight):

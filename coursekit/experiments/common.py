@@ -73,12 +73,12 @@ def logits_of(model, x):
     return np.concatenate([np.asarray(model.predict_on_batch(part)) for part in np.array_split(x, -(-len(x) // 1000))])
 
 
-def wrong_ones(model, x, y):
+def misclassified(model, x, y):
     """Which images are misread: a list of their numbers."""
     return np.flatnonzero(logits_of(model, x).argmax(axis=1) != y).tolist()
 
 
-def judged(logits, y):
+def evaluate(logits, y):
     """{"wrong": the numbers of the images that are misread, "loss": mean cross-entropy in nats} of logits (n, 10)."""
     logits = np.asarray(logits, dtype=np.float64)
     logits = logits - logits.max(axis=1, keepdims=True)
@@ -87,7 +87,7 @@ def judged(logits, y):
     return {"wrong": wrong, "loss": round(float(-log_p[np.arange(len(y)), y].mean()), 6)}
 
 
-def looked_at(kernels):
+def weight_statistics(kernels):
     """{"zeros": their share among the weights of all kernels, "values": how many different ones each kernel has}."""
     zeros = sum(int((kernel == 0).sum()) for kernel in kernels) / sum(kernel.size for kernel in kernels)
     return {"zeros": round(zeros, 6), "values": [len(np.unique(kernel)) for kernel in kernels]}
@@ -100,7 +100,7 @@ def right_on_digits28(model):
     data = load("digits28")
     x = np.concatenate([data.x_train, data.x_test])[..., None].astype(np.float32) / 255
     y = np.concatenate([data.y_train, data.y_test])
-    return len(y) - len(wrong_ones(model, x, y))
+    return len(y) - len(misclassified(model, x, y))
 
 
 def dense_network(seed, train, work):

@@ -21,10 +21,9 @@ from coursekit.experiments.common import (
     add_missing,
     dense_network,
     digest,
+    evaluate,
     fit,
-    judged,
     logits_of,
-    looked_at,
     mnist,
     newest,
     over_seeds,
@@ -33,6 +32,7 @@ from coursekit.experiments.common import (
     right_on_digits28,
     rounded,
     stage,
+    weight_statistics,
 )
 from coursekit.paths import write_whole
 
@@ -162,8 +162,8 @@ def networks(seed, data, work):
 
     def kept(form, make):
         name = form.replace("→", "").replace(",", "").replace(" ", "-")
-        found, taken[form] = stage(work / f"pipeline-{name}-{digest(SETTINGS)}-{seed}.npz", make)
-        return found
+        arrays, taken[form] = stage(work / f"pipeline-{name}-{digest(SETTINGS)}-{seed}.npz", make)
+        return arrays
 
     def seeded(step, start):
         keras.utils.set_random_seed(1000 + seed)
@@ -236,18 +236,18 @@ def record(seed, data, work, files):
     kept = KEPT if seed == KEPT_SEED else {}
     for form, weights in made.items():
         model.set_weights(weights)
-        forms[form] = judged(logits_of(model, x), y) | looked_at(weights[::2])
+        forms[form] = evaluate(logits_of(model, x), y) | weight_statistics(weights[::2])
         file = files / kept[form] if form in kept else work / f"pipeline-{seed}.ckw"
         file.parent.mkdir(parents=True, exist_ok=True)
         forms[form] |= sizes(form, weights, file, lite[form]) | {"digits28_right": right_on_digits28(model)}
-    forms[LAST] = judged(tfmot.lite_logits(quantized, x), y) | codes_in(quantized, made["dense"])
+    forms[LAST] = evaluate(tfmot.lite_logits(quantized, x), y) | codes_in(quantized, made["dense"])
     forms[LAST] |= {"litert": len(quantized), "litert_zipped": tfmot.zipped(quantized)}
     if kept:
         write_whole(files / kept[LAST], zlib.compress(quantized, 9))
     milliseconds = times(lite, x)
-    for form, found in forms.items():
-        found["litert_wrong"] = len(judged(tfmot.lite_logits(lite[form], x), y)["wrong"])
-        found |= {f"time_{n}": round(of[form] / of["dense"], 3) for n, of in milliseconds.items()}
+    for form, measured in forms.items():
+        measured["litert_wrong"] = len(evaluate(tfmot.lite_logits(lite[form], x), y)["wrong"])
+        measured |= {f"time_{n}": round(of[form] / of["dense"], 3) for n, of in milliseconds.items()}
     dense = {n: round(of["dense"], 4) for n, of in milliseconds.items()}
     line = {"test_images": len(y), "forms": forms, "dense_milliseconds": dense}
     return line | {"files": dict(kept), "stages": rounded(taken)}
@@ -262,8 +262,8 @@ def times(lite, x):
 
 
 def codes_in(lite, dense):
-    """`looked_at` for a LiteRT file: its codes in place of weights. Kernels are recognized by their shapes."""
-    return looked_at([litert.weights_in(lite, kernel.shape) for kernel in dense[::2]])
+    """`weight_statistics` for a LiteRT file: its codes in place of weights. Kernels are recognized by their shapes."""
+    return weight_statistics([litert.weights_in(lite, kernel.shape) for kernel in dense[::2]])
 
 
 def run(seeds=(0,), work=None, results=None, files=None):

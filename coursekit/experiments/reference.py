@@ -17,10 +17,9 @@ from coursekit.experiments.common import (
     add_missing,
     dense_network,
     digest,
+    evaluate,
     fit,
-    judged,
     logits_of,
-    looked_at,
     mnist,
     newest,
     over_seeds,
@@ -29,6 +28,7 @@ from coursekit.experiments.common import (
     right_on_digits28,
     rounded,
     stage,
+    weight_statistics,
 )
 
 # What the article reports, before and after. What follows "after" was measured on the model that was given to tfmot,
@@ -103,13 +103,13 @@ def record(seed, data, work, files):
     model, forms, kept = reference_network(keras), {}, {}
     for form, weights in made.items():
         model.set_weights(weights)
-        forms[form] = judged(logits_of(model, x), y) | tfmot.h5_sizes(weights)
-        forms[form] |= looked_at(weights[::2]) | {"digits28_right": right_on_digits28(model)}
+        forms[form] = evaluate(logits_of(model, x), y) | tfmot.h5_sizes(weights)
+        forms[form] |= weight_statistics(weights[::2]) | {"digits28_right": right_on_digits28(model)}
         if form in KEPT and seed == KEPT_SEED:
             files.mkdir(parents=True, exist_ok=True)
             compression.save_compressed(model, files / KEPT[form], names=False)
             kept[form] = KEPT[form]
-    forms |= {form: judged(said, y) for form, said in logits.items()}
+    forms |= {form: evaluate(said, y) for form, said in logits.items()}
     return {"test_images": len(y), "forms": forms, "files": kept, "stages": rounded(taken)}
 
 
@@ -149,12 +149,14 @@ def table(results=None):
 def as_text(line):
     """A record as a table, with what the article reports below it."""
     n, dense = line["test_images"], line["forms"]["dense"]
-    lines = [f"reference seed {line['seed']}: {sum(one['minutes'] for one in line['stages'].values()):.1f} minutes"]
-    for form, found in line["forms"].items():
+    minutes = sum(taken["minutes"] for taken in line["stages"].values())
+    lines = [f"reference seed {line['seed']}: {minutes:.1f} minutes"]
+    for form, measured in line["forms"].items():
         size = ""
-        if "h5_zipped" in found:
-            size = f", {found['h5_zipped']:,} bytes zipped, {dense['h5_zipped'] / found['h5_zipped']:.2f} times less"
-        lines.append(f"  {form:30} accuracy {1 - len(found['wrong']) / n:.4f}, loss {found['loss']:.5f}{size}")
+        if "h5_zipped" in measured:
+            zipped = measured["h5_zipped"]
+            size = f", {zipped:,} bytes zipped, {dense['h5_zipped'] / zipped:.2f} times less"
+        lines.append(f"  {form:30} accuracy {1 - len(measured['wrong']) / n:.4f}, loss {measured['loss']:.5f}{size}")
     before, after = PUBLISHED["h5_zipped"]
     accuracies, losses = (" and ".join(map(str, PUBLISHED[name])) for name in ("accuracy", "loss"))
     lines.append(

@@ -21,13 +21,13 @@ from coursekit.experiments.common import (
     dense_network,
     digest,
     logits_of,
+    misclassified,
     mnist,
     places,
     reference_network,
     right_on_digits28,
     rounded,
     stage,
-    wrong_ones,
 )
 from coursekit.paths import data_dir
 from coursekit.records import read_lines
@@ -205,8 +205,8 @@ def make(recipe, seed, data, work):
         return weights
 
     weights = dense.get_weights()
-    for one in recipe.chain:
-        weights = staged(pruned_network, 1, one, weights)
+    for earlier in recipe.chain:
+        weights = staged(pruned_network, 1, earlier, weights)
     weights = staged(clustered_network, 2, recipe, weights)
     model = reference_network(keras)
     model.set_weights(weights)
@@ -235,11 +235,11 @@ def record(name, seed, data, work, files):
     line |= {
         "weights_left": [int(np.count_nonzero(array)) for array in model.get_weights()],
         "stages": rounded(taken),
-        "validation": 1 - len(wrong_ones(model, *data["validation"])) / len(data["validation"][1]),
-        "dense_validation": 1 - len(wrong_ones(dense, *data["validation"])) / len(data["validation"][1]),
+        "validation": 1 - len(misclassified(model, *data["validation"])) / len(data["validation"][1]),
+        "dense_validation": 1 - len(misclassified(dense, *data["validation"])) / len(data["validation"][1]),
         "test_images": len(data["test"][1]),
-        "wrong": wrong_ones(model, *data["test"]),
-        "dense_wrong": wrong_ones(dense, *data["test"]),
+        "wrong": misclassified(model, *data["test"]),
+        "dense_wrong": misclassified(dense, *data["test"]),
         "digits28_right": right_on_digits28(model),
     }
     return line
@@ -260,10 +260,10 @@ def run(names=tuple(RECIPES), seeds=(0,), work=None, results=None, files=None):
 
 def kept(results=None):
     """{recipe: {seed: record}}, the newest of each that `run` has kept, in the order of RECIPES."""
-    found = {name: {} for name in RECIPES}
+    by_recipe = {name: {} for name in RECIPES}
     for line in read_lines(results or data_dir() / "results" / "smallest.jsonl"):
-        found.setdefault(line["recipe"], {})[line["seed"]] = line
-    return {name: dict(sorted(by_seed.items())) for name, by_seed in found.items() if by_seed}
+        by_recipe.setdefault(line["recipe"], {})[line["seed"]] = line
+    return {name: dict(sorted(by_seed.items())) for name, by_seed in by_recipe.items() if by_seed}
 
 
 def file_of(recipe, seed=0):
@@ -283,18 +283,18 @@ def table(results=None):
     ± half of Student's 95 % interval over the seeds.
     """
     lines, by_recipe = [_HEADS[0], _HEADS[1]], kept(results)
-    trained = {seed: one["wrong"] for seed, one in by_recipe.get("dense", {}).items()}
+    trained = {seed: network["wrong"] for seed, network in by_recipe.get("dense", {}).items()}
     for recipe, by_seed in by_recipe.items():
         sizes, shares, differences = [], [], {"plain": [], "trained": []}
-        for seed, one in by_seed.items():
-            sizes.append(one.get("bytes", DENSE_BYTES))
-            shares.append(1 - len(one["wrong"]) / one["test_images"])
+        for seed, network in by_seed.items():
+            sizes.append(network.get("bytes", DENSE_BYTES))
+            shares.append(1 - len(network["wrong"]) / network["test_images"])
             line = _network_columns(recipe, seed, sizes[-1], shares[-1])
-            others = {"plain": one["dense_wrong"], "trained": None if recipe == "dense" else trained.get(seed)}
+            others = {"plain": network["dense_wrong"], "trained": None if recipe == "dense" else trained.get(seed)}
             for name, wrong in others.items():
                 if wrong is not None:
-                    line += _pair_columns(one["wrong"], wrong)
-                    differences[name].append(100 * (len(wrong) - len(one["wrong"])) / one["test_images"])
+                    line += _pair_columns(network["wrong"], wrong)
+                    differences[name].append(100 * (len(wrong) - len(network["wrong"])) / network["test_images"])
             lines.append(line)
         means = "".join(_difference_column(values) for values in differences.values())
         lines.append(_network_columns(recipe, "mean", np.mean(sizes), np.mean(shares)) + means)

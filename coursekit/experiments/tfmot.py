@@ -58,7 +58,7 @@ def zipped(content):
 def h5_sizes(weights):
     """{"h5", "h5_zipped"}: bytes of the Keras 2 model's .h5 file without an optimizer, plain and zipped."""
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):  # that .h5 is an old format
-        file = Path(folder) / "one.h5"
+        file = Path(folder) / "model.h5"
         twin(weights).save(str(file), include_optimizer=False)
         content = file.read_bytes()
     return {"h5": len(content), "h5_zipped": zipped(content)}

@@ -67,7 +67,7 @@ def test_the_schedule_is_that_of_compression():
 
 
 def test_a_narrow_network_is_a_part_of_the_large_one(network):
-    small = sparsity.narrow(network, 0.5)
+    small = sparsity.prune_units(network, 0.5)
     assert [w.shape for w, _ in small] == [(6, 4), (4, 2), (2, 3)]
     x = np.random.default_rng(3).normal(size=(20, 6)).astype("float32")
     silenced = [[w.copy(), b.copy()] for w, b in network]
@@ -84,6 +84,6 @@ def test_unit_scores_do_not_change_when_a_factor_moves_through_a_relu(network):
 
 
 def test_a_share_of_units_that_leaves_none_is_refused(network):
-    assert [len(b) for _, b in sparsity.narrow(network, 0.01)] == [1, 1, 3]
+    assert [len(b) for _, b in sparsity.prune_units(network, 0.01)] == [1, 1, 3]
     with pytest.raises(ValueError, match="above 0 and at most 1"):
-        sparsity.narrow(network, 0)
+        sparsity.prune_units(network, 0)

@@ -16,16 +16,16 @@ from coursekit.records import read_lines
 def test_logits_are_judged_as_keras_does_it():
     rng = np.random.default_rng(0)
     logits, y = rng.normal(size=(200, 10)) * 4, rng.integers(0, 10, 200)
-    found = common.judged(logits, y)
+    found = common.evaluate(logits, y)
     exact = keras.ops.mean(keras.losses.sparse_categorical_crossentropy(y, logits.astype("float32"), from_logits=True))
     assert found["loss"] == pytest.approx(float(exact), rel=1e-4)
     assert found["wrong"] == [i for i in range(200) if logits[i].argmax() != y[i]]
-    assert common.judged(1000 + logits, y)["loss"] == pytest.approx(found["loss"], abs=2e-6)  # exp would overflow
+    assert common.evaluate(1000 + logits, y)["loss"] == pytest.approx(found["loss"], abs=2e-6)  # exp would overflow
 
 
 def test_zeros_and_values_are_counted():
     kernels = [np.array([[0.0, -0.0], [1.5, 2.0]], dtype="float32"), np.zeros((2, 2, 1), dtype="float32")]
-    assert common.looked_at(kernels) == {"zeros": 0.75, "values": [3, 1]}
+    assert common.weight_statistics(kernels) == {"zeros": 0.75, "values": [3, 1]}
 
 
 @pytest.mark.parametrize("api", ["keras", "tf_keras"])
@@ -33,9 +33,9 @@ def test_the_network_is_trained_by_either_keras(api, few):
     api = pytest.importorskip(api)
     api.utils.set_random_seed(0)
     model = common.reference_network(api)
-    before = common.judged(common.logits_of(model, few["test"][0]), few["test"][1])
+    before = common.evaluate(common.logits_of(model, few["test"][0]), few["test"][1])
     common.fit(api, model, few["train"], 3, 1e-3)
-    after = common.judged(common.logits_of(model, few["test"][0]), few["test"][1])
+    after = common.evaluate(common.logits_of(model, few["test"][0]), few["test"][1])
     assert model.count_params() == 431_242 and after["loss"] < 0.95 * before["loss"]
 
 

@@ -39,7 +39,7 @@ def all_stay(before, after):
 
 
 def share(weights):
-    return common.looked_at(weights[::2])["zeros"]
+    return common.weight_statistics(weights[::2])["zeros"]
 
 
 def test_p_takes_the_share_of_all_weights_that_it_should(pruned, weights):
@@ -52,8 +52,8 @@ def test_c_keeps_zeros_or_loses_them(pruned, few, untrained):
     kept = pipeline.cluster(pruned, few["train"], keep_zeros=True)
     lost = pipeline.cluster(pruned, few["train"])
     assert all_stay(pruned, kept) and share(kept) < 0.82  # a small weight may be put to 0 as its nearest value
-    assert share(lost) < 0.2 and max(common.looked_at(lost[::2])["values"]) <= 14
-    assert max(common.looked_at(kept[::2])["values"]) <= 14
+    assert share(lost) < 0.2 and max(common.weight_statistics(lost[::2])["values"]) <= 14
+    assert max(common.weight_statistics(kept[::2])["values"]) <= 14
 
 
 def test_p_after_c_keeps_the_values_and_adds_zero(weights, few, untrained, monkeypatch):
@@ -66,7 +66,7 @@ def test_p_after_c_keeps_the_values_and_adds_zero(weights, few, untrained, monke
     monkeypatch.setattr(pipeline, "SETTINGS", pipeline.Settings())
     trained = pipeline.prune_among_values(clustered, few["train"])
     assert all_stay(found, trained) and share(trained) < 0.82
-    assert max(common.looked_at(trained[::2])["values"]) <= 15
+    assert max(common.weight_statistics(trained[::2])["values"]) <= 15
     assert not np.array_equal(trained[4], found[4])  # the values have been trained
 
 
@@ -74,7 +74,7 @@ def test_q_keeps_zeros_and_leaves_codes_of_one_byte(pruned):
     found = pipeline.quantize(pruned)
     assert all(np.array_equal(one, other) for one, other in zip(pruned[1::2], found[1::2], strict=True))
     assert all_stay(pruned, found)
-    assert max(common.looked_at(found[::2])["values"]) <= 255
+    assert max(common.weight_statistics(found[::2])["values"]) <= 255
     for one, other in zip(found, pipeline.quantize(found), strict=True):
         assert np.allclose(one, other, rtol=1e-6)
 
@@ -181,7 +181,7 @@ for form, name in json.loads(sys.argv[3]).items():
         with tempfile.TemporaryDirectory() as folder:
             found = pipeline.sizes(form, weights, Path(folder) / "one.ckw")
         right = common.right_on_digits28(pipeline.network(weights))
-        print(json.dumps([form, common.looked_at(weights[::2]) | found | {"digits28_right": right}]))
+        print(json.dumps([form, common.weight_statistics(weights[::2]) | found | {"digits28_right": right}]))
 """
 OF_OTHER_VERSIONS = ("zipped", "litert", "litert_zipped")  # another zlib or TensorFlow may be some bytes off
 

@@ -97,7 +97,7 @@ for name in sys.argv[3:]:
     file = Path(sys.argv[1]) / name
     model = compression.load_compressed(file)
     weights = model.get_weights()
-    found = common.looked_at(weights[::2]) | tfmot.h5_sizes(weights)
+    found = common.weight_statistics(weights[::2]) | tfmot.h5_sizes(weights)
     print(json.dumps(found | {"digits28_right": common.right_on_digits28(model)}))
 """
 

@@ -176,14 +176,14 @@ def find_check(name, cell):
         raise notebooks.NotebookError(
             f"{name}.ipynb: a cell of an exercise is no Python ({error.msg}); mend it: {cell.source.strip()[:40]!r}"
         ) from error
-    found = [statement for statement in tree.body if _is_check(statement)]
-    if len(found) > 1:
-        ids = " and ".join(str(statement.value.args[0].value) for statement in found)
+    checks = [statement for statement in tree.body if _is_check(statement)]
+    if len(checks) > 1:
+        ids = " and ".join(str(statement.value.args[0].value) for statement in checks)
         raise notebooks.NotebookError(f"{name}.ipynb: one cell checks {ids}; give each exercise a cell of its own")
-    if not found:
+    if not checks:
         return None
-    lines, (identifier, answer) = cell.source.splitlines(), found[0].value.args
-    start = found[0].lineno - 1
+    lines, (identifier, answer) = cell.source.splitlines(), checks[0].value.args
+    start = checks[0].lineno - 1
     return Call(identifier.value, ast.get_source_segment(cell.source, answer), lines[:start], lines[start:])
 
 

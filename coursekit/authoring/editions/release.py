@@ -136,7 +136,7 @@ def _copy_parts(edition):
 async def _run_all(pages, at_once, need):
     """Execute the notebooks {path: notebook}, `at_once` together, and say which do not run to their end."""
 
-    async def one(page):
+    async def failure_of(page):
         path, notebook = page
         outcome = await execute(notebook, path.parent)
         if outcome.status != "ok":
@@ -144,5 +144,5 @@ async def _run_all(pages, at_once, need):
         print(f"  {path.name} runs, {outcome.minutes:.1f} min", flush=True)
         return None
 
-    told = await together(one, pages.items(), at_once)
+    told = await together(failure_of, pages.items(), at_once)
     return [failure for failure in told if failure]

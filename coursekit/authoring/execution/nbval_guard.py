@@ -64,7 +64,9 @@ def pytest_configure(config):
 
 
 def _refuse_another_nbval(config):
-    missing = [f"{one.__name__}.{name}" for one, names in RELIED_ON.items() for name in names if not hasattr(one, name)]
+    missing = [
+        f"{owner.__name__}.{name}" for owner, names in RELIED_ON.items() for name in names if not hasattr(owner, name)
+    ]
     if not hasattr(config.option, "nbval_cell_timeout"):
         missing.append("the option --nbval-cell-timeout (is the plugin nbval switched off?)")
     if missing:
@@ -89,7 +91,8 @@ def pytest_collect_file(file_path, parent):
     """Put a guarded notebook in the place of each that nbval collects."""
     collectors = yield
     return [
-        GuardedNotebook.from_parent(parent, path=file_path) if isinstance(one, IPyNbFile) else one for one in collectors
+        GuardedNotebook.from_parent(parent, path=file_path) if isinstance(collector, IPyNbFile) else collector
+        for collector in collectors
     ]
 
 
@@ -114,29 +117,29 @@ class GuardedNotebook(IPyNbFile):
         if self.problems:
             return [Refusal.from_parent(self, name="as stored")]
         return [
-            GuardedCell.from_parent(self, name=one.name, cell_num=one.cell_num, cell=one.cell, options=one.options)
-            for one in cells
+            GuardedCell.from_parent(self, name=item.name, cell_num=item.cell_num, cell=item.cell, options=item.options)
+            for item in cells
         ]
 
     def _what_checks_nothing(self, cells):
         """A sentence for each thing in the stored notebook that would pass and prove nothing."""
-        with_code = [one for one in cells if one.cell.source.strip()]  # an empty cell is never executed
-        unrun = [one for one in with_code if one.cell.execution_count is None]
+        with_code = [item for item in cells if item.cell.source.strip()]  # an empty cell is never executed
+        unrun = [item for item in with_code if item.cell.execution_count is None]
         refresh = f"run `coursekit refresh {self.nodeid}`"
         if unrun and len(unrun) == len(with_code):
             yield f"{self.nodeid} is stored without outputs, so that there is nothing to check: {refresh}"
         elif unrun:
-            names = ", ".join(describe(one) for one in unrun)
+            names = ", ".join(describe(item) for item in unrun)
             yield f"{self.nodeid} is stored with cells that were not executed ({names}): {refresh}"
-        for one in with_code:
-            if one.options["skip"]:
+        for item in with_code:
+            if item.options["skip"]:
                 yield (
-                    f"{self.nodeid}, {describe(one)}: skipping is refused, for a cell that is not executed is not "
+                    f"{self.nodeid}, {describe(item)}: skipping is refused, for a cell that is not executed is not "
                     "tested; take the mark away and make the cell run at `quick`"
                 )
-            elif one.options["check"] and not self.compare_outputs and one not in unrun and not one.cell.outputs:
+            elif item.options["check"] and not self.compare_outputs and item not in unrun and not item.cell.outputs:
                 yield (
-                    f"{self.nodeid}, {describe(one)}: it is tagged nbval-check-output and stored without an output: "
+                    f"{self.nodeid}, {describe(item)}: it is tagged nbval-check-output and stored without an output: "
                     f"{refresh}, or take the mark away if the cell prints nothing"
                 )
 

@@ -183,11 +183,11 @@ def _short(name):
 
 def _table(course, home):
     rows = ["| | Notebook | What it is about | Needs | Minutes |", "|---|---|---|---|---|"]
-    for one in course:
-        needs = ", ".join(need[:2] for need in one["requires"]) or "–"
-        link = f"[{one['title']}](notebooks/{one['name']}.ipynb)"
-        link += f" ([Colab]({home.on_colab(one['name'])}))" if home.address else ""
-        rows.append(f"| {one['name'][:2]} | {link} | {one['summary']} | {needs} | {one['minutes'] or '–'} |")
+    for page in course:
+        needs = ", ".join(need[:2] for need in page["requires"]) or "–"
+        link = f"[{page['title']}](notebooks/{page['name']}.ipynb)"
+        link += f" ([Colab]({home.on_colab(page['name'])}))" if home.address else ""
+        rows.append(f"| {page['name'][:2]} | {link} | {page['summary']} | {needs} | {page['minutes'] or '–'} |")
     return "\n".join(rows)
 
 

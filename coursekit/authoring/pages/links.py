@@ -14,7 +14,7 @@ def changed(text, change):
     change: function of the file that a link names to another one, or to None where the link has to go.
     """
 
-    def one(match):
+    def mended(match):
         if match[2] is None:
             return match[0]
         target, mark, anchor = match[2].partition("#")
@@ -23,7 +23,7 @@ def changed(text, change):
         new = change(unquote(target))
         return match[1] if new is None else f"[{match[1]}]({new}{mark}{anchor}{match[3]})"
 
-    return LINK.sub(one, text)
+    return LINK.sub(mended, text)
 
 
 def kept_where_there(text, folder):

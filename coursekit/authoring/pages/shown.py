@@ -44,14 +44,14 @@ def heading(cell):
 
 def claims(notebook):
     """The claims of a notebook, from its stored outputs."""
-    found = []
+    made = []
     for section, cell in _by_section(notebook):
         for output in cell.outputs:
             lines = output.text.split("\n") if output.output_type == "stream" else []
             starts = [i for i, line in enumerate(lines) if line.startswith("✓ ") and line[2:11] != "Exercise "]
             for i in starts:
-                found.append(Claim(*_evidence(_unwrap(lines[i:], _as_claim)[2:]), section))
-    return found
+                made.append(Claim(*_evidence(_unwrap(lines[i:], _as_claim)[2:]), section))
+    return made
 
 
 def figures(notebook):
@@ -65,12 +65,12 @@ def figures(notebook):
 
 def pictures(cell):
     """The places of a cell's outputs that are pictures, each with the caption printed right after it."""
-    found = []
+    places = []
     for place, output in enumerate(cell.outputs):
         if "image/png" in output.get("data", {}):
             printed = "".join(after.get("text", "") for after in cell.outputs[place + 1 : place + 2])
-            found.append((place, _unwrap(printed.split("\n"), as_caption)))
-    return found
+            places.append((place, _unwrap(printed.split("\n"), as_caption)))
+    return places
 
 
 def as_caption(text):

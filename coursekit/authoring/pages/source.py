@@ -73,9 +73,9 @@ The {count} figures of the stored notebooks. Captions are made from the data dra
 
 def claims_page(course):
     """The claims of all notebooks with their evidence, by notebook and section. `course`: name to notebook."""
-    found = {name: shown.claims(notebook) for name, notebook in course.items()}
-    lines = [CLAIMS_HEAD.format(count=sum(map(len, found.values())))]
-    for name, claims in found.items():
+    by_notebook = {name: shown.claims(notebook) for name, notebook in course.items()}
+    lines = [CLAIMS_HEAD.format(count=sum(map(len, by_notebook.values())))]
+    for name, claims in by_notebook.items():
         section = None
         lines += _notebook_heading(name, course) if claims else []
         for claim in claims:
@@ -89,9 +89,9 @@ def claims_page(course):
 
 def figures_page(course):
     """The figures of all notebooks with their captions, by notebook. `course`: name to notebook."""
-    found = {name: shown.figures(notebook) for name, notebook in course.items()}
-    lines = [FIGURES_HEAD.format(count=sum(map(len, found.values())))]
-    for name, figures in found.items():
+    by_notebook = {name: shown.figures(notebook) for name, notebook in course.items()}
+    lines = [FIGURES_HEAD.format(count=sum(map(len, by_notebook.values())))]
+    for name, figures in by_notebook.items():
         lines += _notebook_heading(name, course) if figures else []
         for number, figure in enumerate(figures, 1):
             where = _section_link(name, course, figure.section)
@@ -215,7 +215,7 @@ def _draw_map(folder):
     from coursekit.plots.ch00_welcome import draw_course_map
 
     course = json.loads(file.read_text(encoding="utf-8"))
-    addresses = {f"{one['name'][:2]} {one['title']}": f"notebooks/{one['name']}.html" for one in course}
+    addresses = {f"{page['name'][:2]} {page['title']}": f"notebooks/{page['name']}.html" for page in course}
     with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": "coursekit"}):
         figure = draw_course_map(course)
         for text in figure.axes[0].texts:

@@ -67,12 +67,12 @@ def cut(costs, runs):
     leaves fewer than asked for, the dearest that can be halved are. A list of fewer costs gives a run for each.
     """
     sums = sorted({sum(costs[i:j]) for i in range(len(costs)) for j in range(i + 1, len(costs) + 1)})
-    found = next(filled for bound in sums if (filled := _fill(costs, bound)) and len(filled) <= runs)
-    while len(found) < min(runs, len(costs)):
-        start, end = max((run for run in found if run[1] - run[0] > 1), key=lambda run: sum(costs[slice(*run)]))
-        middle, where = start + _half(costs[start:end]), found.index((start, end))
-        found[where : where + 1] = [(start, middle), (middle, end)]
-    return found
+    ranges = next(filled for bound in sums if (filled := _fill(costs, bound)) and len(filled) <= runs)
+    while len(ranges) < min(runs, len(costs)):
+        start, end = max((part for part in ranges if part[1] - part[0] > 1), key=lambda part: sum(costs[slice(*part)]))
+        middle, where = start + _half(costs[start:end]), ranges.index((start, end))
+        ranges[where : where + 1] = [(start, middle), (middle, end)]
+    return ranges
 
 
 def _half(costs):
@@ -164,7 +164,7 @@ def _span(numbers):
 def _ends(paths):
     """What may be left out: the notebooks on which no other builds."""
     about = {path: notebooks.about(notebooks.read(path)) for path in paths}
-    needed = {name for one in about.values() for name in one["requires"]}
+    needed = {name for metadata in about.values() for name in metadata["requires"]}
     free = [f"[{path.stem[:2]} {about[path]['title']}](../notebooks/{path.name})" for path in paths]
     free = [link for path, link in zip(paths, free, strict=True) if path.stem not in needed]
     return [
