@@ -21,7 +21,7 @@ def library_differences(block, attention, rng):
     mask = (tokens != 0)[:, None, None, :]  # (3, 1, 1, 6)
     x = np.zeros((3, 6, _width(block, mask)), dtype="float32")
     x[...] = rng.normal(size=x.shape)
-    block.set_weights([rng.normal(0, 0.5, size=weight.shape) for weight in block.get_weights()])
+    block.set_weights([rng.normal(0, 0.3, size=weight.shape) for weight in block.get_weights()])
     q, k, v = rng.normal(size=(3, 3, 6, 5)).astype("float32")
     ours = {
         ATTENTION: attention(q, k, v, mask[:, 0])[0],
