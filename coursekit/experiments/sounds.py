@@ -1,7 +1,7 @@
 """From spelling to sounds: the transformer of notebook 10 on the CMU Pronouncing Dictionary. For a GPU.
 
-One word in ten is kept for testing. An answer counts as right if it is one of the word's pronunciations; the phoneme error
-rate is counted to the nearest of them.
+One word in ten is kept for testing. An answer counts as right if it is one of the word's pronunciations; the phoneme
+error rate is counted to the nearest of them.
 """
 
 import numpy as np
@@ -32,7 +32,14 @@ def spelling_to_sounds(found, rng, *, epochs=30, width=256, blocks=3, batch_size
     x, y = letters.encode([word for word, _ in pairs]), phonemes.framed([said for _, said in pairs])
     keras.utils.set_random_seed(int(rng.integers(2**31)))
     model = Transformer(
-        len(letters), len(phonemes), width=width, heads=4, hidden=4 * width, blocks=blocks, longest=LONGEST + 1, dropout=0.1
+        len(letters),
+        len(phonemes),
+        width=width,
+        heads=4,
+        hidden=4 * width,
+        blocks=blocks,
+        longest=LONGEST + 1,
+        dropout=0.1,
     )
     steps = epochs * -(-len(x) // batch_size)
     warm = min(1000, steps // 10)
@@ -50,7 +57,8 @@ def spelling_to_sounds(found, rng, *, epochs=30, width=256, blocks=3, batch_size
 def error_rates(guesses, pronunciations):
     """Word and phoneme error rate of guesses, each beside the list of what would be right.
 
-    Phonemes are separated by spaces. Wrong phonemes are counted to the nearest pronunciation, as a share of its phonemes.
+    Phonemes are separated by spaces. Wrong phonemes are counted to the nearest pronunciation, as a share of its
+    phonemes.
     """
     from coursekit.models.transformer import edit_distance
 

@@ -1,4 +1,4 @@
-"""Attention, masks, heads, layer normalization and positions, written from their equations in keras.ops. Born in notebook 10.
+"""Attention, masks, heads, layer normalization and positions, from their equations in keras.ops. Born in notebook 10.
 
 They run and train on every backend. A mask holds True where a query may look at a key; it is broadcast to the shape of
 the scores. Attention as in Vaswani and others (2017), layer normalization as in Ba, Kiros and Hinton (2016).
@@ -19,8 +19,8 @@ def attention(queries, keys, values, mask=None):
     """
     if queries.shape[-1] != keys.shape[-1] or keys.shape[-2] != values.shape[-2]:
         raise ValueError(
-            f"queries {tuple(queries.shape)}, keys {tuple(keys.shape)} and values {tuple(values.shape)} don't fit: a query "
-            "has as many numbers as a key, and there are as many values as keys"
+            f"queries {tuple(queries.shape)}, keys {tuple(keys.shape)} and values {tuple(values.shape)} don't fit: a "
+            "query has as many numbers as a key, and there are as many values as keys"
         )
     scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2)) / queries.shape[-1] ** 0.5
     if mask is not None:
@@ -97,12 +97,12 @@ def positional_encoding(n, width):
     return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(n, width).astype("float32")
 
 
-def train_lookup(w, *, scale, learning_rate, seed, steps=150, items=10, batch=128):
+def train_lookup(w, *, scale, learning_rate, seed, steps=60, items=10, batch=128):
     """Gradient descent on W_Q and W_K for a soft look-up: the mean squared error of each step, (steps,).
 
     w: (2, d, d), both matrices at the start; scale: what scores are divided by. The task, drawn anew in each step from
-    the seed: ten vectors of d standard normal numbers, each with two random numbers as its value; the query is one of the
-    ten with noise, the target its value. Always answering 0 has an error of 1.
+    the seed: ten vectors of d standard normal numbers, each with two random numbers as its value; the query is one of
+    the ten with noise, the target its value. Always answering 0 has an error of 1.
     """
     rng, d = np.random.default_rng(seed), w.shape[-1]
     w, errors = np.array(w, dtype=float), []
@@ -120,6 +120,6 @@ def train_lookup(w, *, scale, learning_rate, seed, steps=150, items=10, batch=12
         on_weights = np.einsum("nv,nmv->nm", 2 * error / error.size, values)
         on_scores = weights * (on_weights - (weights * on_weights).sum(axis=1, keepdims=True)) / scale
         w_q = w[0] - learning_rate * query.T @ np.einsum("nm,nmd->nd", on_scores, keys)
-        w_k = w[1] - learning_rate * np.einsum("nmi,nm,nd->id", x, on_scores, asked, optimize=True)
+        w_k = w[1] - learning_rate * np.einsum("nmi,nm->ni", x, on_scores).T @ asked
         w = np.stack([w_q, w_k])
     return np.array(errors)

@@ -1,7 +1,7 @@
 """The transformer: encoder and decoder blocks, the whole model, and how it writes. Born in notebook 10.
 
-As in Vaswani and others (2017), "Attention is all you need", but with layer normalization before each part, as in Xiong and
-others (2020). Token 0 is padding, 1 the start and 2 the end of a text.
+As in Vaswani and others (2017), "Attention is all you need", but with layer normalization before each part, as in
+Xiong and others (2020). Token 0 is padding, 1 the start and 2 the end of a text.
 """
 
 import keras
@@ -22,7 +22,8 @@ PADDING, START, END = 0, 1, 2
 class Vocabulary:
     """Which symbols there are, and the number of each: 3 for the first one, after padding, start and end.
 
-    symbols: a text of characters, or a list of symbols that texts separate by spaces; longest: symbols in a text at most.
+    symbols: a text of characters, or a list of symbols that texts separate by spaces
+    longest: symbols in a text at most
     """
 
     def __init__(self, symbols, longest):
@@ -45,7 +46,9 @@ class Vocabulary:
             if not parts:
                 raise ValueError("a text is empty: there is nothing to read in it")
             if len(parts) > self.longest:
-                raise ValueError(f"{text!r} has {len(parts)} symbols, and there are positions for {self.longest}: shorten it")
+                raise ValueError(
+                    f"{text!r} has {len(parts)} symbols, and there are positions for {self.longest}: shorten it"
+                )
             strange = [part for part in parts if part not in self._number]
             if strange:
                 raise ValueError(f"{strange[0]!r} in {text!r} is not in the vocabulary: write it with other symbols")
@@ -155,10 +158,10 @@ class Decoder(keras.layers.Layer):
 
 
 class Transformer(keras.Model):
-    """From (source (batch, n), the answer so far (batch, m)) to logits of the next token at each place, (batch, m, tokens).
+    """From tokens (batch, n) and the answer so far (batch, m) to logits of each next token, (batch, m, tokens).
 
-    tokens_in, tokens_out: how many tokens there are to read and to write; sizes: width, heads, hidden, blocks, longest and
-    dropout, as encoder and decoder take them.
+    tokens_in, tokens_out: how many tokens there are to read and to write; sizes: width, heads, hidden, blocks, longest
+    and dropout, as encoder and decoder take them.
     """
 
     def __init__(self, tokens_in, tokens_out, **sizes):
@@ -179,8 +182,8 @@ def _first(positions, tokens):
     """The positions of tokens (batch, n): (n, width)."""
     if tokens.shape[1] > len(positions):
         raise ValueError(
-            f"a text of {tokens.shape[1]} tokens, and the model has {len(positions)} positions: shorten the text, or build "
-            "the model with a larger `longest`"
+            f"a text of {tokens.shape[1]} tokens, and the model has {len(positions)} positions: shorten the text, or "
+            "build the model with a larger `longest`"
         )
     return positions[: tokens.shape[1]]
 
@@ -202,8 +205,8 @@ def write(model, source, longest):
 def beam_search(next_log_probabilities, width, longest, start=START, end=END):
     """The `width` most probable answers that were found, best first: a list of (tokens, log probability).
 
-    next_log_probabilities: a function from a list of answers so far, each a list of tokens that begins with `start`, to the
-    log probabilities (answers, tokens) of what comes next. An answer that has come to its `end` waits for the others.
+    next_log_probabilities: a function from a list of answers so far, each a list of tokens that begins with `start`, to
+    the log probabilities (answers, tokens) of what comes next. An answer that has come to its `end` waits for the others.
     """
     kept = [([start], 0.0)]
     for _ in range(longest):

@@ -9,8 +9,8 @@ from coursekit.plots.style import figure, finish
 def attention_map(weights, queries, keys, *, numbers=None):
     """Draw a square for each query (row) and key (column), the darker the larger its weight.
 
-    weights: (n, m), at least 0; queries: n names; keys: m names; numbers: whether each weight is written into its square;
-    by default where there are 40 squares or fewer. Raises ValueError where the names don't fit the weights.
+    weights: (n, m), at least 0; queries: n names; keys: m names; numbers: whether each weight is written into its
+    square; by default where there are 40 squares or fewer. Raises ValueError where the names don't fit the weights.
     """
     weights, queries, keys = as_array(weights).astype(float), list(queries), list(keys)
     if weights.shape != (len(queries), len(keys)):

@@ -11,7 +11,9 @@ from coursekit.experiments.sounds import error_rates, spelling_to_sounds
 @pytest.fixture
 def file(tmp_path):
     place = tmp_path / p.FILE
-    place.write_text("rain R EY1 N\na AH0\na(2) EY1\naalborg AO1 L B AO0 R G # place, danish\na.m. EY2 EH1 M\nb-2 B IY1\n")
+    place.write_text(
+        "rain R EY1 N\na AH0\na(2) EY1\naalborg AO1 L B AO0 R G # place, danish\na.m. EY2 EH1 M\nb-2 B IY1\n"
+    )
     return place
 
 

@@ -1,4 +1,4 @@
-"""The checks of notebook 10: right answers pass in any dress, gaps are not attempted, each mistake gets its own hint."""
+"""The checks of notebook 10: right answers pass in any dress, gaps are not attempted, mistakes get their hints."""
 
 from fractions import Fraction
 

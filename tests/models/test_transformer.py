@@ -31,7 +31,8 @@ def test_texts_come_back_from_their_numbers():
 
 
 @pytest.mark.parametrize(
-    "text, sentence", [("", "is empty"), ("abcabca", "has 7 symbols, and there are positions for 6"), ("abx", "'x' in 'abx'")]
+    "text, sentence",
+    [("", "is empty"), ("abcabca", "has 7 symbols, and there are positions for 6"), ("abx", "'x' in 'abx'")],
 )
 def test_bad_texts_are_refused_with_a_sentence(text, sentence):
     with pytest.raises(ValueError, match=sentence):
