@@ -10,8 +10,8 @@ def step_cost(kind, n, width=64, batch=2, repeats=3):
     """Seconds and bytes of one training step on texts of n words: (seconds, bytes).
 
     kind: "attention" (one head, with its four matrices) or "LSTM". A step computes the gradient of the mean square of
-    the outputs with respect to all matrices, compiled. The seconds are a median; the bytes are what the compiled step needs
-    beside inputs and results. Raises ValueError for another kind, ImportError where JAX is not installed.
+    the outputs with respect to all matrices, compiled. The seconds are a median; the bytes are what the compiled step
+    needs beside inputs and results. Raises ValueError for another kind, ImportError where JAX is not installed.
     """
     import jax
     import jax.numpy as jnp

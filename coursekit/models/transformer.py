@@ -197,7 +197,7 @@ def write(model, source, longest):
     answer = np.zeros((len(source), longest + 1), dtype="int32")
     answer[:, 0] = START
     for i in range(longest):
-        logits, _ = model.decoder(answer, memory, source)  # what is not written yet is hidden by the causal mask
+        logits, _ = model.decoder(answer[:, :-1], memory, source)  # what is not written yet is hidden by the causal mask
         answer[:, i + 1] = ops.convert_to_numpy(logits)[:, i].argmax(axis=-1)
     return answer[:, 1:]
 
@@ -206,7 +206,8 @@ def beam_search(next_log_probabilities, width, longest, start=START, end=END):
     """The `width` most probable answers that were found, best first: a list of (tokens, log probability).
 
     next_log_probabilities: a function from a list of answers so far, each a list of tokens that begins with `start`, to
-    the log probabilities (answers, tokens) of what comes next. An answer that has come to its `end` waits for the others.
+    the log probabilities (answers, tokens) of what comes next. An answer that has come to its `end` waits for the
+    others.
     """
     kept = [([start], 0.0)]
     for _ in range(longest):

@@ -15,7 +15,7 @@ def rng():
 
 @pytest.mark.parametrize(
     "way, text",
-    enumerate(["3 March 2021", "March 3, 2021", "3 Mar 2021", "Mar 3, 2021", "3rd March 2021", "2021, March 3"]),
+    list(enumerate(["3 March 2021", "March 3, 2021", "3 Mar 2021", "Mar 3, 2021", "3rd March 2021", "2021, March 3"])),
 )
 def test_the_six_ways(way, text):
     assert dates.in_words((2021, 3, 3), way) == text and dates.iso((2021, 3, 3)) == "2021-03-03"
