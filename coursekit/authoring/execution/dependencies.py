@@ -192,8 +192,10 @@ def _label(decorator):
     """The string under which a decorator registers: its first argument, or the one called `name`."""
     if not isinstance(decorator, ast.Call):
         return None
-    given = [*decorator.args[:1], *(one.value for one in decorator.keywords if one.arg == "name")]
-    texts = [one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    given = [*decorator.args[:1], *(keyword.value for keyword in decorator.keywords if keyword.arg == "name")]
+    texts = [
+        argument.value for argument in given if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+    ]
     return texts[0] if texts else None
 
 
@@ -220,15 +222,15 @@ class Module:
             elif isinstance(node, DEFINITIONS):
                 self.defined.setdefault(node.name, []).append(node)
             elif names := _assigned(node):
-                for one in names:
-                    self.defined.setdefault(one, []).append(node)
+                for variable in names:
+                    self.defined.setdefault(variable, []).append(node)
             elif not _is_main(node):
                 effects.append(node)
         self.offered = self._table() if "__getattr__" in self.defined else {}
-        own = {one: (name, one) for one in self.defined}
+        own = {part: (name, part) for part in self.defined}
         self.names = {**self.imported, **own}
         nodes = self.defined | ({EFFECTS: effects} if effects else {})
-        self.parts = {one: _Part(statements, self.names, self.package) for one, statements in nodes.items()}
+        self.parts = {part: _Part(statements, self.names, self.package) for part, statements in nodes.items()}
 
     def _table(self):
         """{name: (module, name in it or None)} of the names that `__getattr__` finds."""
@@ -251,8 +253,8 @@ def _assigned(node):
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
     if not isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
         return []
-    flat = [one for target in targets for one in (target.elts if isinstance(target, ast.Tuple) else [target])]
-    return [one.id for one in flat] if all(isinstance(one, ast.Name) for one in flat) else []
+    flat = [name for target in targets for name in (target.elts if isinstance(target, ast.Tuple) else [target])]
+    return [name.id for name in flat] if all(isinstance(name, ast.Name) for name in flat) else []
 
 
 def _is_main(node):
@@ -263,11 +265,11 @@ def _imports(node, package=""):
     """{local name: (module, name in it or None)} of an import; a star imports the module whole."""
     if isinstance(node, ast.Import):
         return {
-            one.asname or one.name.split(".")[0]: (one.name if one.asname else one.name.split(".")[0], None)
-            for one in node.names
+            alias.asname or alias.name.split(".")[0]: (alias.name if alias.asname else alias.name.split(".")[0], None)
+            for alias in node.names
         }
     module = _origin(node, package)
-    return {one.asname or one.name: (module, None if one.name == "*" else one.name) for one in node.names}
+    return {alias.asname or alias.name: (module, None if alias.name == "*" else alias.name) for alias in node.names}
 
 
 def _origin(node, package):
@@ -281,9 +283,9 @@ def _origin(node, package):
 def _modules_in(node, package=""):
     """Names of what may be modules in an import."""
     if isinstance(node, ast.Import):
-        return [one.name for one in node.names]
+        return [alias.name for alias in node.names]
     module = _origin(node, package)
-    return [module, *(f"{module}.{one.name}" for one in node.names)]
+    return [module, *(f"{module}.{alias.name}" for alias in node.names)]
 
 
 # --- a part -----------------------------------------------------------------------------------------------------------
@@ -299,7 +301,10 @@ class _Part:
     def read(self):
         """What stands in the statements, see `_Reader`."""
         imports = [
-            node for one in self.nodes for node in ast.walk(one) if isinstance(node, ast.Import | ast.ImportFrom)
+            node
+            for statement in self.nodes
+            for node in ast.walk(statement)
+            if isinstance(node, ast.Import | ast.ImportFrom)
         ]
         names = dict(self.names)
         for node in imports:
@@ -321,7 +326,7 @@ class _Part:
     @property
     def patterns(self):
         """Names of files that stand in this part, each hole of an f-string as a star."""
-        return [one for one in self.read.patterns if one.strip("*")]
+        return [pattern for pattern in self.read.patterns if pattern.strip("*")]
 
 
 class _Reader(ast.NodeVisitor):
@@ -337,9 +342,9 @@ class _Reader(ast.NodeVisitor):
         if isinstance(node, DEFINITIONS):
             fields["body"] = without_docstring(node.body)
         for value in fields.values():
-            for one in value if isinstance(value, list) else [value]:
-                if isinstance(one, ast.AST):
-                    self.visit(one)
+            for child in value if isinstance(value, list) else [value]:
+                if isinstance(child, ast.AST):
+                    self.visit(child)
 
     def _visit_function(self, node):
         for outside in (
@@ -390,16 +395,16 @@ class _Reader(ast.NodeVisitor):
 
     def visit_JoinedStr(self, node):
         """An f-string as a pattern; what stands in its holes is read on."""
-        self.patterns.append("".join(one.value if isinstance(one, ast.Constant) else "*" for one in node.values))
-        for one in node.values:
-            if isinstance(one, ast.FormattedValue):
-                self.visit(one)
+        self.patterns.append("".join(piece.value if isinstance(piece, ast.Constant) else "*" for piece in node.values))
+        for piece in node.values:
+            if isinstance(piece, ast.FormattedValue):
+                self.visit(piece)
 
 
 def _local_names(function):
     """Names that are local to a function: its arguments, and what it assigns and does not declare global."""
     every = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
-    names = {one.arg for one in (*every, function.args.vararg, function.args.kwarg) if one}
+    names = {argument.arg for argument in (*every, function.args.vararg, function.args.kwarg) if argument}
     waiting, elsewhere = list(function.body) if isinstance(function.body, list) else [function.body], set()
     while waiting:
         node = waiting.pop()
@@ -428,15 +433,15 @@ class _Reach:
         """Add what a part reaches, and what that reaches."""
         waiting, cells = [part], part
         while waiting:
-            one = waiting.pop()
-            keys = self._named_in(package, one.read) | self._loaded_by(package, one.read.loads)
-            for string in one.read.strings - self.strings:
-                if one is cells or string.isidentifier():
+            reached = waiting.pop()
+            keys = self._named_in(package, reached.read) | self._loaded_by(package, reached.read.loads)
+            for string in reached.read.strings - self.strings:
+                if reached is cells or string.isidentifier():
                     keys |= set(package.registered.get(string, ()))
                 keys |= self._loaded_by(package, [string] if string in package.modules else [])
-            self.strings |= one.read.strings
+            self.strings |= reached.read.strings
             if DATA_DIR in keys:
-                self.patterns.append(one.patterns)
+                self.patterns.append(reached.patterns)
             for module, _ in keys:
                 keys = keys | self._loaded_by(package, [module])
             waiting += [package.part(*key) for key in keys - self.parts]
@@ -471,8 +476,8 @@ def _whole(package, name, seen=()):
         return set()
     module = package.modules[name]
     keys = {(name, part) for part in module.parts}
-    for one in (*module.imported, *module.offered):
-        found = package._inside(name, [one])
+    for offered in (*module.imported, *module.offered):
+        found = package._inside(name, [offered])
         if found and found[1] == WHOLE:
             keys |= _whole(package, found[0], (*seen, name))
         elif found:

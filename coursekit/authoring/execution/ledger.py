@@ -58,8 +58,13 @@ def jobs_of(path, backends, seeds, profile):
     notebook = notebooks.read(path)
     meant = notebooks.about(notebook).get("backends", backends)
     marks = notebooks.content_hash(notebook), code_key(notebook)
-    jobs = [Job(path, *marks, one, seed, profile, notebook) for one in backends if one in meant for seed in seeds]
-    return jobs, [one for one in backends if one not in meant]
+    jobs = [
+        Job(path, *marks, backend, seed, profile, notebook)
+        for backend in backends
+        if backend in meant
+        for seed in seeds
+    ]
+    return jobs, [backend for backend in backends if backend not in meant]
 
 
 def versions(backend):
@@ -100,8 +105,8 @@ class Ledger:
 
     def last_good(self, job, **more):
         """The last record of the job that went well and has the values in `more`, or None."""
-        every = [one for one in self.records(job.path) if job.matches(one, status="ok", **more)]
-        return sorted(every, key=lambda one: one["date"])[-1] if every else None
+        every = [record for record in self.records(job.path) if job.matches(record, status="ok", **more)]
+        return sorted(every, key=lambda record: record["date"])[-1] if every else None
 
     def kept(self, job):
         """The record of a run of the same cells on this machine that went well, or None."""
@@ -118,6 +123,10 @@ class Ledger:
     def minutes(self, job, reference_seconds):
         """Minutes that the job is expected to take on a machine of that speed: the median of its good runs."""
         wanted = {"backend": job.backend, "profile": job.profile, "status": "ok"}
-        good = [one for one in self.records(job.path) if wanted.items() <= one.items() and "reference_seconds" in one]
-        scaled = [one["minutes"] * reference_seconds / one["reference_seconds"] for one in good]
+        good = [
+            record
+            for record in self.records(job.path)
+            if wanted.items() <= record.items() and "reference_seconds" in record
+        ]
+        scaled = [record["minutes"] * reference_seconds / record["reference_seconds"] for record in good]
         return statistics.median(scaled) if scaled else UNKNOWN

@@ -18,8 +18,8 @@ async def together(work, items, at_once):
     """Await `work(item)` for each item, `at_once` of them together, started in their order: the list of results."""
     free = asyncio.Semaphore(at_once)
 
-    async def one(item):
+    async def in_turn(item):
         async with free:
             return await work(item)
 
-    return await asyncio.gather(*map(one, items))
+    return await asyncio.gather(*map(in_turn, items))
