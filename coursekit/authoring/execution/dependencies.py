@@ -8,7 +8,8 @@ looked up and does not count itself. So a new function in a module that everybod
   reached by that string, too, in a cell or (if it is a word, as data sets' names are) in a part that is reached. A name
   that is put together while the notebook runs is not seen.
 - A module that is passed on, or used in a way that can't be looked up, counts whole.
-- Of a module that is loaded, all statements count that do something: neither import, definition nor docstring.
+- A module's other statements, neither import, definition nor docstring, count where one of its parts is reached, or a
+  cell or a part that is reached imports it. A module that only another module's head imports does not count by itself.
 - A part counts as its syntax tree without docstrings, with what its names stand for. Comments, layout and other parts
   don't count. The tree is written down by `canonical`, which gives the same text in Python 3.11 to 3.13; `ast.dump`
   does not.
@@ -78,7 +79,7 @@ def canonical(node):
         return ascii(node)
     fields = dict(ast.iter_fields(node))
     if isinstance(node, (*DEFINITIONS, ast.Module)):
-        fields["body"] = without_docstring(node.body)
+        fields["body"] = without_docstrings(node.body)
     if isinstance(node, ast.JoinedStr):
         fields["values"] = _joined(node.values)
     kept = {name: value for name, value in fields.items() if name not in NOT_COMPARED and value not in (None, [])}
@@ -87,13 +88,13 @@ def canonical(node):
     return f"{type(node).__name__}({','.join(f'{name}={canonical(value)}' for name, value in kept.items())})"
 
 
-def without_docstring(body):
-    """The statements of a body, without a docstring at its head."""
-    first = body[0] if body else None
-    has_one = (
-        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
-    )
-    return body[1:] if has_one else body
+def without_docstrings(body):
+    """The statements of a body, without texts that stand by themselves."""
+    return [node for node in body if not (isinstance(node, ast.Expr) and _is_text(node.value))]
+
+
+def _is_text(node):
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _joined(values):
@@ -178,10 +179,11 @@ class Package:
             return self._inside(f"{module}.{first}", rest)
         return module, WHOLE
 
-    def loaded_with(self, module):
-        """The modules that importing one loads first: the packages around it."""
-        parts = module.split(".")
-        return [".".join(parts[:i]) for i in range(1, len(parts) + 1)]
+
+def _with_packages(module):
+    """A module's name and those of the packages around it, which importing it loads."""
+    parts = module.split(".")
+    return [".".join(parts[:i]) for i in range(1, len(parts) + 1)]
 
 
 def _is_ours(module):
@@ -193,9 +195,7 @@ def _label(decorator):
     if not isinstance(decorator, ast.Call):
         return None
     given = [*decorator.args[:1], *(keyword.value for keyword in decorator.keywords if keyword.arg == "name")]
-    texts = [
-        argument.value for argument in given if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
-    ]
+    texts = [argument.value for argument in given if _is_text(argument)]
     return texts[0] if texts else None
 
 
@@ -214,11 +214,10 @@ class Module:
     def __init__(self, name, tree, is_package):
         self.name, self.is_package = name, is_package
         self.package = name if is_package else name.rpartition(".")[0]
-        self.defined, self.imported, effects, self.loads = {}, {}, [], []
-        for node in without_docstring(tree.body):
+        self.defined, self.imported, effects = {}, {}, []
+        for node in without_docstrings(tree.body):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 self.imported |= _imports(node, self.package)
-                self.loads += _modules_in(node, self.package)
             elif isinstance(node, DEFINITIONS):
                 self.defined.setdefault(node.name, []).append(node)
             elif names := _assigned(node):
@@ -340,7 +339,7 @@ class _Reader(ast.NodeVisitor):
         """Visit what is inside, without a docstring."""
         fields = dict(ast.iter_fields(node))
         if isinstance(node, DEFINITIONS):
-            fields["body"] = without_docstring(node.body)
+            fields["body"] = without_docstrings(node.body)
         for value in fields.values():
             for child in value if isinstance(value, list) else [value]:
                 if isinstance(child, ast.AST):
@@ -458,16 +457,10 @@ class _Reach:
         return keys
 
     def _loaded_by(self, package, modules):
-        """The effects of modules that are loaded for the first time, and of those that they load."""
-        keys, waiting = set(), list(modules)
-        while waiting:
-            for module in package.loaded_with(waiting.pop()):
-                if module in package.modules and module not in self.modules:
-                    self.modules.add(module)
-                    waiting += package.modules[module].loads
-                    if EFFECTS in package.modules[module].parts:
-                        keys.add((module, EFFECTS))
-        return keys
+        """What loading these modules does, and the packages around them, if they are met for the first time."""
+        new = {one for module in modules for one in _with_packages(module) if one in package.modules} - self.modules
+        self.modules |= new
+        return {(one, EFFECTS) for one in new if EFFECTS in package.modules[one].parts}
 
 
 def _whole(package, name, seen=()):

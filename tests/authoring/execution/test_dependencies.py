@@ -113,7 +113,13 @@ DRAWS = "ck.plots.images(load('iris'))"
         ("coursekit.data", "return 178", "return 179"),  # another data set
         ("coursekit.data", "SETS = {}", "SETS = {}\ndef more(): return SETS"),
         ("coursekit.data", "def load", "@bundled(name='sunspots')\ndef sunspots(): return 309\ndef load"),
+        ("coursekit.data", "SETS = {}", 'SETS = {}\n"The data sets."'),
         ("coursekit.tables", "UNUSED = 4", "UNUSED = 5"),
+        (
+            "coursekit.tables",
+            "math.factorial(WIDTH)",
+            "math.factorial(2)",
+        ),  # only the head of coursekit.data imports it
         ("coursekit.checks", "return 2", "return 3"),
         ("coursekit.plots", '"lines": "curves"', '"lines": "curves bands"'),
         ("coursekit.plots.pictures", "return blue", "return blue, 2"),
@@ -131,8 +137,6 @@ def test_what_a_notebook_does_not_reach_does_not_change_its_key(key, module, old
         ("coursekit.data", "return _split(150)", "return _split(151)"),  # the data set that it loads
         ("coursekit.data", "return n // 2", "return n // 3"),  # and its helper
         ("coursekit.data", 'bundled(name="iris")', 'bundled(name="iris", old=True)'),
-        ("coursekit.tables", "math.factorial(WIDTH)", "math.factorial(2)"),  # what loading a module does
-        ("coursekit.tables", "WIDTH = 3", "WIDTH = 4"),
         ("coursekit.plots", "images masks", "masks"),  # then nobody knows where it is
         (
             "coursekit.plots.pictures",
@@ -146,6 +150,8 @@ def test_what_a_notebook_reaches_changes_its_key(key, module, old, new):
     assert key(DRAWS) != key(DRAWS, changed=[(module, old, new)])
 
 
+LOADING = ("coursekit.tables", "math.factorial(WIDTH)", "math.factorial(2)")  # what loading the module does
+WIDTH = ("coursekit.tables", "WIDTH = 3", "WIDTH = 4")  # and with what
 STYLE, CLOSE = ("coursekit.plots.style", '"#00f"', '"#00e"'), ("coursekit.plots.style", "return x", "return 2 * x")
 
 
@@ -166,6 +172,12 @@ STYLE, CLOSE = ("coursekit.plots.style", '"#00f"', '"#00e"'), ("coursekit.plots.
         ("from coursekit.plots.style import *", STYLE, True),
         ("from coursekit.plots import style\nprint(style)", STYLE, True),  # whole
         ("getattr(ck.plots, 'masks')", STYLE, True),
+        ("from coursekit.tables import UNUSED\nprint(UNUSED)", LOADING, True),
+        ("from coursekit.tables import UNUSED\nprint(UNUSED)", WIDTH, True),
+        ("from coursekit import tables", LOADING, True),
+        ("import coursekit.tables", LOADING, True),
+        ("name = 'coursekit.tables'", LOADING, True),
+        ("load('iris')", LOADING, False),
         ("%%writefile mine.py\nfrom coursekit.plots.style import BLUE\nx = BLUE", STYLE, True),
         ("run('-c', 'import coursekit as ck; print(ck.plots.masks)')", STYLE, True),
         ("!ls\nck.plots.masks", STYLE, True),
@@ -266,8 +278,8 @@ async def g():
     return [i async for i in y if i if j]
 class A(B, metaclass=C):
     """gone"""
-    x: int
-    "stays"
+    x: int = "stays"
+    "gone"
 f"a{{b}}{x!r:>{w}.{p}}" "c" f"{y}" """d
 {z}"""; f"{x=}" f'{ x = :3}' f"" "" f"{'q'}"; f"{x:}"; f"{a:%Y-{b}}%"
 '''
@@ -276,4 +288,4 @@ f"a{{b}}{x!r:>{w}.{p}}" "c" f"{y}" """d
 def test_a_tree_is_written_the_same_on_every_python():
     text = dependencies.canonical(ast.parse(SYNTAX))
     assert "gone" not in text and "stays" in text
-    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "eb64440346200599"
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "c48b62d282ab3d49"
