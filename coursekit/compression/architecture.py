@@ -729,15 +729,13 @@ def build(description, custom_objects=None):
 
 def _for_this_keras(value):
     """Without keywords that have their usual value and that an older Keras doesn't know."""
-    import keras
-
     if isinstance(value, list):
         return [_for_this_keras(item) for item in value]
     if not isinstance(value, dict):
         return value
     value = {key: _for_this_keras(item) for key, item in value.items()}
-    if value.get("module") == "keras.layers" and (token := _token(value)):
-        taken = inspect.signature(getattr(keras.layers, token).__init__).parameters
+    if value.get("module") in ("keras.layers", "keras.initializers") and (token := _token(value)):
+        taken = inspect.signature(getattr(importlib.import_module(value["module"]), token).__init__).parameters
         config = value["config"]
         for key in _usual_keys(token):
             unknown = key not in taken and key not in _LAYER.split() and key in config
