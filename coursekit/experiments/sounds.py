@@ -1,7 +1,7 @@
 """From spelling to sounds: the transformer of notebook 10 on the CMU Pronouncing Dictionary. For a GPU.
 
 One word in ten is kept for testing. An answer counts as right if it is one of the word's pronunciations; the phoneme
-error rate is counted to the nearest of them.
+error rate is counted to the nearest of them. Born in notebook 10.
 """
 
 import numpy as np

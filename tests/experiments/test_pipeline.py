@@ -166,7 +166,7 @@ import json, sys, tempfile, zlib
 from pathlib import Path
 import keras
 from coursekit import compression
-from coursekit.experiments import pipeline, reference, toolkit
+from coursekit.experiments import common, pipeline, tfmot
 common.WIDTHS = json.loads(sys.argv[2])
 for form, name in json.loads(sys.argv[3]).items():
     file = Path(sys.argv[1]) / name

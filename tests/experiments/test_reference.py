@@ -91,7 +91,7 @@ RECOUNT = """
 import json, sys
 from pathlib import Path
 from coursekit import compression
-from coursekit.experiments import reference, toolkit
+from coursekit.experiments import common, tfmot
 common.WIDTHS = json.loads(sys.argv[2])
 for name in sys.argv[3:]:
     file = Path(sys.argv[1]) / name

@@ -158,9 +158,9 @@ class Package:
         if first not in names:
             return None
         module, name = names[first]
-        return self._inside(module, [name, *rest] if name else rest) if _is_ours(module) else None
+        return self.inside(module, [name, *rest] if name else rest) if _is_ours(module) else None
 
-    def _inside(self, module, dotted):
+    def inside(self, module, dotted):
         """What `module.a.b` means: a part, or the whole module where that can't be said."""
         if not dotted:
             return module, WHOLE
@@ -174,9 +174,9 @@ class Package:
         if first in here.offered:
             home, name = here.offered[first]
             inside = name or (first if home in self.modules and first in self.modules[home].defined else None)
-            return self._inside(home, [inside, *rest] if inside else rest)
+            return self.inside(home, [inside, *rest] if inside else rest)
         if f"{module}.{first}" in self.modules:
-            return self._inside(f"{module}.{first}", rest)
+            return self.inside(f"{module}.{first}", rest)
         return module, WHOLE
 
 
@@ -470,7 +470,7 @@ def _whole(package, name, seen=()):
     module = package.modules[name]
     keys = {(name, part) for part in module.parts}
     for offered in (*module.imported, *module.offered):
-        found = package._inside(name, [offered])
+        found = package.inside(name, [offered])
         if found and found[1] == WHOLE:
             keys |= _whole(package, found[0], (*seen, name))
         elif found:
