@@ -123,7 +123,7 @@ class Encoder(keras.layers.Layer):
     def __init__(self, tokens, width=64, heads=4, hidden=128, blocks=1, longest=32, dropout=0.0, **more):
         super().__init__(**more)
         self.embedding = _embedding(tokens, width)
-        self.positions = positional_encoding(longest, width)
+        self.positions = ops.convert_to_tensor(positional_encoding(longest, width))
         self.blocks = [EncoderBlock(width, heads, hidden, dropout) for _ in range(blocks)]
         self.norm = LayerNormalization()
 
@@ -141,7 +141,7 @@ class Decoder(keras.layers.Layer):
     def __init__(self, tokens, width=64, heads=4, hidden=128, blocks=1, longest=32, dropout=0.0, **more):
         super().__init__(**more)
         self.embedding = _embedding(tokens, width)
-        self.positions = positional_encoding(longest, width)
+        self.positions = ops.convert_to_tensor(positional_encoding(longest, width))
         self.blocks = [DecoderBlock(width, heads, hidden, dropout) for _ in range(blocks)]
         self.norm, self.logits = LayerNormalization(), keras.layers.Dense(tokens)
 
@@ -180,10 +180,10 @@ def _embedding(tokens, width):
 
 def _first(positions, tokens):
     """The positions of tokens (batch, n): (n, width)."""
-    if tokens.shape[1] > len(positions):
+    if tokens.shape[1] > positions.shape[0]:
         raise ValueError(
-            f"a text of {tokens.shape[1]} tokens, and the model has {len(positions)} positions: shorten the text, or "
-            "build the model with a larger `longest`"
+            f"a text of {tokens.shape[1]} tokens, and the model has {positions.shape[0]} positions: shorten the text, "
+            "or build the model with a larger `longest`"
         )
     return positions[: tokens.shape[1]]
 
