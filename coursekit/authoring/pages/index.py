@@ -158,7 +158,7 @@ def _badge(name, home):
 
 
 def _box(about, read):
-    need = ", ".join(f"[{_short(name)}]({name}.ipynb)" for name in about["requires"]) or "nothing but a little Python"
+    need = ", ".join(map(_needed, about["requires"])) or "nothing but a little Python"
     runs = f"the cells run in about {about['minutes']} minutes on two cores" if about["minutes"] else "not measured yet"
     lines = [
         "> **What you will be able to do**",
@@ -170,6 +170,12 @@ def _box(about, read):
         f"> **Time:** {read}; {runs}.",
     ]
     return "\n".join(lines)
+
+
+def _needed(name):
+    """A link to the notebook, or its name where it is still to come."""
+    there = (notebooks.folder() / f"{name}.ipynb").is_file()
+    return f"[{_short(name)}]({name}.ipynb)" if there else f"{_short(name)} (still to come)"
 
 
 def _terms(about):
