@@ -157,7 +157,7 @@ def test_solutions_are_collapsed_until_they_are_asked_for(browser, address):
     browser.get(f"{address}notebooks/02_broadcasting.html")
     wait_for(lambda: browser.execute_script(TYPESET), 60)  # until then formulas grow, and what is below them moves
     notebook = notebooks.read(ROOT / "notebooks" / "02_broadcasting.ipynb")
-    solutions = browser.find_elements("css selector", "details")
+    solutions = browser.find_elements("css selector", "article details")  # the menu folds, too
     assert len(solutions) == sum("solution" in notebooks.tags(cell) for cell in notebook.cells) > 0
     code = [solution.find_element("css selector", "pre") for solution in solutions]
     assert not any(one.is_displayed() for one in code) and {one.text for one in solutions} == {"Show the solution"}
