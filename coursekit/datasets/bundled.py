@@ -7,7 +7,7 @@ as published; where scikit-learn changes them by default, it is asked not to. Bo
 from dataclasses import replace
 
 from coursekit.datasets.cards import Card, Dataset
-from coursekit.datasets.packages import read_inside
+from coursekit.datasets.sources import read_inside
 from coursekit.datasets.verify import check_arrays, read_csv, read_npy
 
 SPLIT = 0  # the random_state of every split; another number would be another course

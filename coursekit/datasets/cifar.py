@@ -11,7 +11,7 @@ import tarfile
 from dataclasses import replace
 from pathlib import Path
 
-from coursekit.datasets import files
+from coursekit.datasets import sources
 from coursekit.datasets.cards import Card, Dataset
 from coursekit.datasets.verify import NotTheData, check_file
 from coursekit.errors import DataRefused, DataUnavailable
@@ -111,12 +111,12 @@ def cifar10(data_dir=None):
     on the network. Raises DataRefused if a file that should be the archive is not, and DataUnavailable if there is
     none; both say what to do.
     """
-    readers = files.readers_folder(data_dir)
-    for folder, tier in ((readers, "found"), (files.keras_folder(), "found"), (files.cache_folder(), "downloaded")):
+    readers = sources.readers_folder(data_dir)
+    for folder, tier in ((readers, "found"), (sources.keras_folder(), "found"), (sources.cache_folder(), "downloaded")):
         path = folder / ARCHIVE if folder else None
         if path and path.exists():
             try:
-                return Dataset(*read_archive(files.read(path, AT_MOST)), replace(CARD, tier=tier))
+                return Dataset(*read_archive(sources.read(path, AT_MOST)), replace(CARD, tier=tier))
             except (NotTheData, OSError) as reason:
                 what = f"{path} is refused as cifar10: {reason}"
                 raise DataRefused(f"{what}. Delete it, or put the true {ARCHIVE} in its place.") from None
@@ -125,9 +125,9 @@ def cifar10(data_dir=None):
 
 def _download():
     try:
-        content = files.fetch(ADDRESS, AT_MOST)
+        content = sources.fetch(ADDRESS, AT_MOST)
         arrays = read_archive(content)
-    except files.NoAnswer as reason:
+    except sources.NoAnswer as reason:
         raise DataUnavailable(
             "cifar10 can't be had here: it is neither in COURSEKIT_DATA nor in a cache, and www.cs.toronto.edu "
             f'{reason}. Set COURSEKIT_DATA to a folder that holds {ARCHIVE}, or use load("digits28"), which is bundled.'
@@ -135,7 +135,7 @@ def _download():
     except NotTheData as reason:
         raise DataRefused(f"What came from {ADDRESS} is refused as cifar10: {reason}. It was not kept.") from None
     try:
-        write_whole(files.cache_folder() / ARCHIVE, content)
+        write_whole(sources.cache_folder() / ARCHIVE, content)
     except OSError as error:
         print(
             f"note: cifar10 is loaded, but can't be kept ({error.strerror}), so the next load() will download it again"

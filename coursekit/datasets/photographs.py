@@ -15,7 +15,7 @@ import io
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from coursekit.datasets.packages import read_inside
+from coursekit.datasets.sources import read_inside
 from coursekit.datasets.verify import NotTheData, check_arrays, check_file
 from coursekit.errors import DataUnavailable
 

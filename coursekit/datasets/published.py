@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
-from coursekit.datasets import files
+from coursekit.datasets import sources
 from coursekit.datasets.cards import Card, Dataset
 from coursekit.datasets.verify import NotTheData, check_arrays, check_file, read_idx, read_npz
 from coursekit.errors import DataRefused, DataUnavailable
@@ -134,8 +134,8 @@ class NothingCame(DataUnavailable):
 
 def load_published(spec, data_dir=None):
     """The Dataset of a Published, from the first place that has it. Raises DataRefused or DataUnavailable."""
-    readers = files.readers_folder(data_dir)
-    for folder, tier in ((readers, "found"), (files.keras_folder(), "found"), (files.cache_folder(), "downloaded")):
+    readers = sources.readers_folder(data_dir)
+    for folder, tier in ((readers, "found"), (sources.keras_folder(), "found"), (sources.cache_folder(), "downloaded")):
         paths = _look_in(folder, spec, whole=folder is readers) if folder else []
         if paths:
             return _dataset(spec, _found(spec, paths), tier)
@@ -168,7 +168,7 @@ def _found(spec, paths):
     arrays = {}
     for path in paths:
         try:
-            arrays |= _verified(spec, path.name, files.read(path, spec.at_most))
+            arrays |= _verified(spec, path.name, sources.read(path, spec.at_most))
         except (NotTheData, OSError) as error:
             reason = getattr(error, "strerror", None) or error
             raise DataRefused(f"{path} is refused as {spec.card.name}: {reason}. {_delete(path, spec)}") from None
@@ -209,9 +209,9 @@ def _download(spec):
     arrays, contents = {}, {}
     for name in spec.downloads:
         try:
-            contents[name] = files.fetch(BASE + name, spec.at_most)
+            contents[name] = sources.fetch(BASE + name, spec.at_most)
             arrays |= _verified(spec, name, contents[name])
-        except files.NoAnswer as reason:
+        except sources.NoAnswer as reason:
             raise NothingCame(spec, reason) from None
         except NotTheData as reason:
             raise DataRefused(
@@ -224,7 +224,7 @@ def _download(spec):
 
 
 def _keep(spec, contents):
-    folder = files.cache_folder()
+    folder = sources.cache_folder()
     try:
         for name, content in contents.items():
             write_whole(folder / name if name.endswith(".npz") else folder / spec.folder / name, content)

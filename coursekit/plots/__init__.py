@@ -9,8 +9,8 @@ from importlib import import_module
 
 _FUNCTIONS_OF = {
     "lines": "bands curves fits history",
-    "pictures": "images",
-    "comparisons": "file_sizes methods",
+    "pictures": "heat images masks",
+    "comparisons": "file_sizes methods sizes waterfall",
     "sliders": "slider",
     "ch00_welcome": "course_map",
     "ch01_tensors": "likeness reduction reshape_and_transpose series shapes sharing table",
@@ -19,11 +19,9 @@ _FUNCTIONS_OF = {
     "ch04_neural_networks": "activations calibration confusion predicted prediction regions roc",
     "ch05_regularization": "panels penalties_and_loss points_and_curves refits weight_paths weights_at",
     "ch06_keras_models": "layer_graph",
-    "ch07_convolutional_networks": "heat masks",
     "ch10_attention": "attention_map",
     "ch18_pruning_and_quantization": "quantizer rounding_errors times weight_histograms",
-    "ch19_weight_clustering": "centroids clusters effects index_shares sizes trade_off waterfall "
-    "weights_before_and_after",
+    "ch19_weight_clustering": "centroids clusters effects index_shares trade_off weights_before_and_after",
 }  # a module: the functions that it offers. No function may have a module's name: importing one would hide the other.
 _HOME_OF = {name: module for module, names in _FUNCTIONS_OF.items() for name in names.split()}
 

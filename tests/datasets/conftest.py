@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import tiny_set
 
-from coursekit.datasets import packages, published
+from coursekit.datasets import published, sources
 from coursekit.paths import repository_root
 
 _GIVEN = os.environ.get("COURSEKIT_DATA")  # before the fixture below hides it
@@ -64,7 +64,7 @@ def installed(tmp_path, monkeypatch):
                 target = tmp_path / "a_package" / path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)
-        monkeypatch.setattr(packages, "find_spec", lambda module: found)
+        monkeypatch.setattr(sources, "find_spec", lambda module: found)
 
     return installed
 

@@ -6,7 +6,7 @@ import tarfile
 import numpy as np
 import pytest
 
-from coursekit.datasets import cifar, files, load
+from coursekit.datasets import cifar, load, sources
 from coursekit.errors import DataRefused, DataUnavailable
 
 RECORDS = 4
@@ -91,21 +91,21 @@ def test_an_archive_with_another_md5_is_refused_whatever_it_holds(archive, monke
 
 def test_a_download_is_verified_and_kept(archive, monkeypatch):
     asked = []
-    monkeypatch.setattr(files, "fetch", lambda url, at_most: asked.append(url) or archive.read_bytes())
+    monkeypatch.setattr(sources, "fetch", lambda url, at_most: asked.append(url) or archive.read_bytes())
     assert load("cifar10").card.tier == "downloaded" and len(load("cifar10").x_train) == 5 * RECORDS
     assert asked == [cifar.ADDRESS]  # the second time it comes from the cache
-    (files.cache_folder() / cifar.ARCHIVE).unlink()
-    monkeypatch.setattr(files, "fetch", lambda url, at_most: b"<html>please log in</html>")
+    (sources.cache_folder() / cifar.ARCHIVE).unlink()
+    monkeypatch.setattr(sources, "fetch", lambda url, at_most: b"<html>please log in</html>")
     with pytest.raises(DataRefused, match="a web page"):
         load("cifar10")
-    assert not (files.cache_folder() / cifar.ARCHIVE).exists()
+    assert not (sources.cache_folder() / cifar.ARCHIVE).exists()
 
 
 def test_without_data_and_network_the_way_out_is_said(monkeypatch):
     def no_answer(url, at_most):
-        raise files.NoAnswer("cannot be reached")
+        raise sources.NoAnswer("cannot be reached")
 
-    monkeypatch.setattr(files, "fetch", no_answer)
+    monkeypatch.setattr(sources, "fetch", no_answer)
     with pytest.raises(DataUnavailable, match=r"cannot be reached\. Set COURSEKIT_DATA to a folder that holds"):
         load("cifar10")
 

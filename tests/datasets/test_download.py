@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tiny_set
 
-from coursekit.datasets import files, load
+from coursekit.datasets import load, sources
 from coursekit.errors import DataRefused, DataUnavailable
 
 LONG = 60  # seconds; far more than giving up takes, far less than hanging would
@@ -18,7 +18,7 @@ LONG = 60  # seconds; far more than giving up takes, far less than hanging would
 
 def kept():
     """What lies in our cache, hidden files too."""
-    folder = files.cache_folder()
+    folder = sources.cache_folder()
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
@@ -115,7 +115,7 @@ def test_nobody_listens(tiny, monkeypatch):
 
 
 def test_patience_is_a_few_seconds():
-    assert 2 <= files.PATIENCE <= 10
+    assert 2 <= sources.PATIENCE <= 10
 
 
 def test_a_server_that_accepts_and_never_answers(tiny, monkeypatch):
@@ -123,7 +123,7 @@ def test_a_server_that_accepts_and_never_answers(tiny, monkeypatch):
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setattr(published, "BASE", f"http://127.0.0.1:{silent.getsockname()[1]}/")
-        assert f"sent nothing for {files.PATIENCE} seconds" in unavailable()
+        assert f"sent nothing for {sources.PATIENCE} seconds" in unavailable()
 
 
 @pytest.mark.parametrize("bar", ["on", "off"])
@@ -132,7 +132,7 @@ def test_a_server_that_falls_silent(tiny, server, monkeypatch, bar):
     import pooch
 
     monkeypatch.setenv("COURSEKIT_PROGRESS", bar)
-    monkeypatch.setattr(files, "PATIENCE", 1)
+    monkeypatch.setattr(sources, "PATIENCE", 1)
     patient = pooch.HTTPDownloader
     monkeypatch.setattr(pooch, "HTTPDownloader", lambda timeout, **others: patient(timeout=2 * LONG, **others))
     over = threading.Event()
@@ -152,7 +152,7 @@ def test_a_server_that_falls_silent(tiny, server, monkeypatch, bar):
 
 def test_a_name_that_is_looked_up_for_ever(tiny, monkeypatch):
     """No timeout of requests applies to looking up a name, which takes minutes on some broken networks."""
-    monkeypatch.setattr(files, "PATIENCE", 1)
+    monkeypatch.setattr(sources, "PATIENCE", 1)
     over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: over.wait(2 * LONG))
     try:
@@ -238,13 +238,13 @@ def test_cache_folder_that_is_read_only(tiny, server, capsys):
     if not hasattr(os, "geteuid") or os.geteuid() == 0:
         pytest.skip("root may write to a read-only folder; test_cache_folder_that_cannot_be_made stands in")
     server.contents["tiny.npz"] = tiny_set.npz(tiny)
-    files.cache_folder().mkdir(parents=True)
-    files.cache_folder().chmod(0o500)
+    sources.cache_folder().mkdir(parents=True)
+    sources.cache_folder().chmod(0o500)
     try:
         served_all_the_same(tiny, capsys)
         assert kept() == []
     finally:
-        files.cache_folder().chmod(0o700)
+        sources.cache_folder().chmod(0o700)
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs Linux's /proc, where nobody can make a file")

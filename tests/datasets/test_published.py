@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tiny_set
 
-from coursekit.datasets import files, load
+from coursekit.datasets import load, sources
 from coursekit.errors import DataRefused, DataUnavailable
 
 
@@ -70,7 +70,7 @@ def test_true_data_that_nobody_can_verify_are_refused(tiny, tmp_path, contents):
 
 
 def test_keras_cache_is_found(tiny):
-    tiny_set.write(files.keras_folder(), {"tiny.npz": tiny_set.npz(tiny)})
+    tiny_set.write(sources.keras_folder(), {"tiny.npz": tiny_set.npz(tiny)})
     data = load("tiny")
     assert same(data, tiny) and data.card.tier == "found"
 
@@ -85,19 +85,19 @@ def test_keras_folder_is_where_keras_says():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     if done.returncode:
         pytest.skip(f"this Keras does not say where its home is: {done.stderr.strip().splitlines()[-1]}")
-    assert files.keras_folder() == files.Path(done.stdout.strip()) / "datasets"
+    assert sources.keras_folder() == sources.Path(done.stdout.strip()) / "datasets"
 
 
 def test_an_interrupted_download_of_keras_is_passed_over(tiny, server):
     contents = tiny_set.idx_files(tiny)
     server.contents = contents
     first = next(iter(contents))
-    tiny_set.write(files.keras_folder() / "tiny-by-md5", {first: contents[first]})
+    tiny_set.write(sources.keras_folder() / "tiny-by-md5", {first: contents[first]})
     assert load("tiny_by_md5").card.tier == "downloaded"
 
 
 def test_coursekit_data_comes_first(tiny, tmp_path, monkeypatch):
-    tiny_set.write(files.keras_folder(), {"tiny.npz": b"never looked at"})
+    tiny_set.write(sources.keras_folder(), {"tiny.npz": b"never looked at"})
     tiny_set.write(tmp_path / "data", {"tiny.npz": tiny_set.npz(tiny)})
     monkeypatch.setenv("COURSEKIT_DATA", str(tmp_path / "data"))
     assert same(load("tiny"), tiny)
@@ -107,12 +107,12 @@ def test_relative_folder_from_the_working_directory_then_from_the_root(tiny, tmp
     root, work = tmp_path / "root", tmp_path / "root" / "notebooks"
     work.mkdir(parents=True)
     monkeypatch.chdir(work)
-    monkeypatch.setattr(files, "repository_root", lambda: root)
+    monkeypatch.setattr(sources, "repository_root", lambda: root)
     monkeypatch.setenv("COURSEKIT_DATA", "data")
     tiny_set.write(root / "data", {"tiny.npz": tiny_set.npz(tiny)})
-    assert files.readers_folder() == root / "data" and same(load("tiny"), tiny)
+    assert sources.readers_folder() == root / "data" and same(load("tiny"), tiny)
     (work / "data").mkdir()
-    assert files.readers_folder() == work / "data"
+    assert sources.readers_folder() == work / "data"
 
 
 @pytest.mark.parametrize("what", ["missing", "a file"])
@@ -282,7 +282,7 @@ def test_a_bad_file_is_never_passed_over(tiny, tmp_path, server, monkeypatch, pl
     """The true data could be downloaded, but a reader who put a file there must hear that it is bad."""
     server.contents["tiny.npz"] = tiny_set.npz(tiny)
     monkeypatch.setenv("COURSEKIT_DATA", str(tiny_set.write(tmp_path / "data", {})))
-    folder = {"readers": tmp_path / "data", "keras": files.keras_folder(), "cache": files.cache_folder()}[place]
+    folder = {"readers": tmp_path / "data", "keras": sources.keras_folder(), "cache": sources.cache_folder()}[place]
     tiny_set.write(folder, {"tiny.npz": b"<html>"})
     with pytest.raises(DataRefused, match="a web page"):
         load("tiny")

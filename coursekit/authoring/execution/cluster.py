@@ -134,7 +134,7 @@ def _record(job, future, facts):
     worker = answer.get("died")
     error = f"its worker {worker} died" if worker else f"its worker could not run it: {answer['failed']}"
     outcome = Outcome(job.notebook, "died" if worker else "failed", error)
-    return _with_facts(runs.record_of(job, outcome, {}), facts.get(worker))
+    return _with_facts(ledger.record_of(job, outcome, {}), facts.get(worker))
 
 
 def _with_facts(record, facts):

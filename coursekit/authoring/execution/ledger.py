@@ -7,6 +7,7 @@ nothing: it stays in the ledger, and the run is stale until it goes well. Record
 nothing either. `hash` is that of the cells alone.
 """
 
+import datetime
 import hashlib
 import json
 import platform
@@ -130,3 +131,30 @@ class Ledger:
         ]
         scaled = [record["minutes"] * reference_seconds / record["reference_seconds"] for record in good]
         return statistics.median(scaled) if scaled else UNKNOWN
+
+
+def record_of(job, outcome, speed):
+    """The line that is kept of one run."""
+    on_gpu = outcome.device and not outcome.device.startswith("CPU")
+    return {
+        "notebook": job.path.stem,
+        "hash": job.hash,
+        "code": job.code,
+        "key": job.key,
+        "backend": job.backend,
+        "seed": job.seed,
+        "profile": job.profile,
+        "machine": machine(),
+        "device": outcome.device if on_gpu else "CPU",
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": versions(job.backend),
+        "python": platform.python_version(),
+        **speed,
+        "setup_seconds": outcome.setup_seconds,
+        "status": outcome.status,
+        "error": outcome.error,
+        "minutes": outcome.minutes,
+        "peak_mb": outcome.peak_mb,
+        "claims": [{key: made[key] for key in ("sentence", "held", "evidence", "values")} for made in outcome.claims],
+        "exercises": {name: outcomes[-1] for name, outcomes in outcome.exercises.items()},
+    }

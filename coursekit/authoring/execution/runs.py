@@ -1,9 +1,7 @@
 """`coursekit run`: execute notebooks over seeds, backends and profiles, keep the records, go on where one stopped."""
 
 import asyncio
-import datetime
 import importlib.util
-import platform
 import statistics
 import subprocess
 import sys
@@ -21,7 +19,7 @@ from coursekit.authoring.execution.dependencies import code_key
 from coursekit.authoring.execution.execute import execute
 from coursekit.authoring.execution.places import places, together
 from coursekit.errors import CoursekitError
-from coursekit.records import machine, reference_seconds
+from coursekit.records import reference_seconds
 from coursekit.session import BACKENDS
 
 BESIDE = 4 / 3  # how much longer a notebook takes beside another one: five took 5.4 minutes two at once, 8.1 in a row
@@ -170,37 +168,10 @@ async def carry_out(job, folder, speed, on_cell=lambda done: None):
     outcome = await execute(
         job.notebook, folder, profile=job.profile, backend=job.backend, seed=job.seed, on_cell=on_cell
     )
-    record = record_of(job, outcome, speed)
+    record = ledger.record_of(job, outcome, speed)
     if code_key(job.notebook) != job.code:
         record |= {"code": None, "key": None}
     return record
-
-
-def record_of(job, outcome, speed):
-    """The line that is kept of one run."""
-    on_gpu = outcome.device and not outcome.device.startswith("CPU")
-    return {
-        "notebook": job.path.stem,
-        "hash": job.hash,
-        "code": job.code,
-        "key": job.key,
-        "backend": job.backend,
-        "seed": job.seed,
-        "profile": job.profile,
-        "machine": machine(),
-        "device": outcome.device if on_gpu else "CPU",
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "versions": ledger.versions(job.backend),
-        "python": platform.python_version(),
-        **speed,
-        "setup_seconds": outcome.setup_seconds,
-        "status": outcome.status,
-        "error": outcome.error,
-        "minutes": outcome.minutes,
-        "peak_mb": outcome.peak_mb,
-        "claims": [{key: made[key] for key in ("sentence", "held", "evidence", "values")} for made in outcome.claims],
-        "exercises": {name: outcomes[-1] for name, outcomes in outcome.exercises.items()},
-    }
 
 
 def _advance(bars, task, done):

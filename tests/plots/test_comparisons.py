@@ -1,4 +1,4 @@
-"""Compression drawn: what the figures show, and what their captions say of it."""
+"""Sizes of files and layers, and sizes from stage to stage: what the figures show, and what their captions say."""
 
 import pytest
 

@@ -1,9 +1,7 @@
-"""The course map and curves: what they draw, and what their captions say of it."""
+"""The course map: what it draws, and what its caption says of it."""
 
 import json
 
-import matplotlib.pyplot as plt
-import numpy as np
 import pytest
 
 from coursekit import plots
@@ -42,30 +40,3 @@ def test_the_map_of_this_course_says_in_words_what_it_drew(capsys):
     said = " ".join(capsys.readouterr().out.split())
     course = json.loads((data_dir() / "course.json").read_text())
     assert f"has {len(course)} notebooks" in said and "01 needs 00" in said
-
-
-def test_curves_say_where_they_start_and_end(capsys):
-    plots.curves([1, 2, 3], {"loss": [3, 1, 2], "error": [0.5, 0.4, 0.3]}, "epoch", "value")
-    assert "loss goes from 3 to 2 (lowest 1, highest 3); error goes from 0.5 to 0.3" in " ".join(
-        capsys.readouterr().out.split()
-    )
-    axes = plt.gcf().axes[0]
-    styles = {(line.get_color(), line.get_marker(), line.get_linestyle()) for line in axes.lines}
-    assert len(axes.lines) == len(styles) == 2 and len({line.get_marker() for line in axes.lines}) == 2
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "value")
-
-
-def test_curves_over_counted_things_have_no_ticks_between():
-    plots.curves([1, 2, 3, 4], {"loss": [3, 1, 2, 1]}, "epoch", "value")
-    plt.gcf().canvas.draw()
-    assert all(tick == round(tick) for tick in plt.gcf().axes[0].get_xticks())
-
-
-def test_curves_of_different_lengths_are_refused():
-    with pytest.raises(ValueError, match=r"'loss' has shape \(2,\) and x \(3,\)"):
-        plots.curves(np.arange(3), {"loss": [1, 2]}, "epoch", "loss")
-
-
-def test_an_unknown_plot_is_refused_with_the_known_ones():
-    with pytest.raises(AttributeError, match=r"it has .*curves"):
-        plots.nonsense  # noqa: B018
