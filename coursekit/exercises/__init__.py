@@ -9,7 +9,10 @@ import dis
 import importlib
 import itertools
 import pkgutil
+import signal
+import threading
 import traceback
+from contextlib import contextmanager
 
 from coursekit import records
 from coursekit.errors import WrongAnswer
@@ -25,13 +28,22 @@ class _NotAttempted:
 
 NOT_ATTEMPTED = _NotAttempted()
 RETURNS_NOTHING = "your function returned nothing: does it end with `return`?"
+SECONDS = 60  # of computing that a check may take, unless its exercise says otherwise
 _CHECKERS = {}
 
 
-def exercise(identifier):
-    """Register the decorated function as the checker of an exercise, such as "3.2" (the second of notebook 03)."""
+class TakesTooLong(BaseException):
+    """A check has used up its time. It is no Exception, so that no `except Exception` on the way swallows it."""
+
+
+def exercise(identifier, seconds=SECONDS):
+    """Register the decorated function as the checker of an exercise, such as "3.2" (the second of notebook 03).
+
+    seconds: processor time, of all threads together, after which the check is stopped.
+    """
 
     def register(checker):
+        checker.seconds = seconds
         if identifier in _CHECKERS and _CHECKERS[identifier].__module__ != checker.__module__:
             raise ValueError(f"exercise {identifier} has two checkers, in {_CHECKERS[identifier].__module__} as well")
         _CHECKERS[identifier] = checker
@@ -60,15 +72,22 @@ def grade(identifier, answer):
 
 
 def attempt(identifier, answer):
-    """None if `answer` is right, else NOT_ATTEMPTED or a hint. What the student's code raises becomes a hint."""
+    """None if `answer` is right, else NOT_ATTEMPTED or a hint.
+
+    What the student's code raises becomes a hint, sys.exit() included, and so does a loop without end.
+    KeyboardInterrupt goes on: it is how a kernel is stopped.
+    """
     checker = find(identifier)
     if checker is None:
         return f"there is no exercise {identifier!r}; this course has {', '.join(_known()) or 'none yet'}"
     if answer is None or answer is ...:
         return NOT_ATTEMPTED
     try:
-        outcome = checker(answer)
-    except Exception as error:
+        with _at_most(checker.seconds):
+            outcome = checker(answer)
+    except TakesTooLong:
+        return f"stopped after {checker.seconds} seconds of computing: is there a loop that never ends?"
+    except (Exception, SystemExit) as error:
         return _hint_from(error, answer)
     return RETURNS_NOTHING if outcome is NOT_ATTEMPTED and _forgets_return(answer) else outcome
 
@@ -95,6 +114,25 @@ def _modules_of(number):
     return [f"{__name__}.{module.name}" for module in pkgutil.iter_modules(__path__) if module.name.startswith(start)]
 
 
+@contextmanager
+def _at_most(seconds):
+    """Raise TakesTooLong inside once the process has computed for so long; on Windows and in other threads, never."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number, frame):
+        raise TakesTooLong
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds, 1)  # and each second again, should somebody catch it
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
 def _forgets_return(answer):
     """Whether `answer` is a function that does something, unlike the gap as it was handed out, and returns nothing."""
     steps = list(dis.get_instructions(answer.__code__)) if hasattr(answer, "__code__") else []
@@ -112,13 +150,21 @@ def _known():
 
 
 def _hint_from(error, answer):
-    """One line from an exception: what was raised, and where in the student's function."""
+    """One line from an exception: what was raised, and where in the student's function.
+
+    Where no line of the student's function was running, the check tripped over what it was given: that is said so.
+    """
     code = getattr(answer, "__code__", None)
-    frames = traceback.extract_tb(error.__traceback__)
-    here = [frame for frame in frames if code and frame.filename == code.co_filename and frame.name == code.co_name]
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if code and frame.filename == code.co_filename
+    ]
     message = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
     if isinstance(error, TypeError) and message.endswith("object is not callable") and not callable(answer):
         return "this exercise asks for a function: hand in its name, without calling it"
+    if code and not frames:
+        subject = "what your function takes or returns has another form than asked for: the check"
+    else:
+        subject = "your code" if code else "your answer could not be read, it"
+    here = [frame for frame in frames if frame.name == code.co_name]
     where = f" at `{here[-1].line}`" if here and here[-1].line else ""
-    subject = "your code" if code else "your answer could not be read, it"
     return f"{subject} raised {type(error).__name__}{where}: {message}"

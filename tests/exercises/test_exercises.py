@@ -1,6 +1,9 @@
 """check() and grade() themselves: they never raise at a student, and always raise at a grader."""
 
 import json
+import signal
+import sys
+import threading
 
 import numpy as np
 import pytest
@@ -25,6 +28,22 @@ def check_double(function):
 def check_shape(answer):
     """A shape."""
     return None if tuple(answer) == (2, 3) else "count the rows first"
+
+
+@exercise("98.4")
+def check_table(function):
+    """A dictionary with columns."""
+    return None if function()["columns"] else "no columns"
+
+
+@exercise("98.3", seconds=0.3)
+def check_quick(function):
+    """Anything that comes to an end."""
+    try:
+        function()
+    except Exception:  # what a check may do around a call; it must not swallow the end of its time
+        return "it raised"
+    return None
 
 
 def test_a_right_answer_a_gap_and_a_wrong_one(capsys):
@@ -64,6 +83,48 @@ def test_what_the_students_code_raises_becomes_a_hint(capsys):
     check("98.1", halves)
     said = capsys.readouterr().out
     assert "your code raised ZeroDivisionError at `return x / 0`" in said and said.count("\n") == 1
+
+
+def test_what_only_the_check_trips_over_is_not_called_the_students_error(capsys):
+    rows_only = eval(compile('lambda: {"rows": 2}', "a cell of its own", "eval"))
+    check("98.4", rows_only)
+    said = capsys.readouterr().out
+    assert "has another form than asked for: the check raised KeyError" in said and "your code" not in said
+
+
+def test_a_student_who_exits_stays(capsys):
+    check("98.1", lambda x: sys.exit("enough"))
+    assert "your code raised SystemExit" in capsys.readouterr().out
+    with pytest.raises(WrongAnswer, match="SystemExit"):
+        grade("98.1", lambda x: sys.exit())
+
+
+def test_stopping_the_kernel_stops_the_check():
+    def stopped(x):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check("98.1", stopped)
+
+
+def test_a_loop_without_end_is_stopped(capsys):
+    def endless():
+        while True:
+            pass
+
+    before = signal.getsignal(signal.SIGPROF)
+    check("98.3", endless)
+    check("98.3", lambda: 1)
+    wrong, right = capsys.readouterr().out.splitlines()
+    assert "stopped after 0.3 seconds of computing: is there a loop that never ends?" in wrong and "✓" in right
+    assert signal.getsignal(signal.SIGPROF) == before and signal.getitimer(signal.ITIMER_PROF)[0] == 0
+
+
+def test_in_another_thread_checks_work_without_a_limit(capsys):
+    thread = threading.Thread(target=check, args=("98.1", lambda x: 2 * x))
+    thread.start()
+    thread.join()
+    assert "✓" in capsys.readouterr().out
 
 
 def test_a_value_in_place_of_a_function_is_told_apart(capsys):
@@ -112,7 +173,7 @@ def test_two_checkers_for_one_exercise_are_a_mistake():
 
 
 def test_ids_are_in_the_order_of_the_notebook():
-    assert exercises.ids("98") == ["98.1", "98.2"]
+    assert exercises.ids("98") == ["98.1", "98.2", "98.3", "98.4"]
     assert exercises.ids("00") == ["0.1", "0.2"]
 
 
