@@ -19,6 +19,7 @@ _FUNCTIONS_OF = {
     "ch04_neural_networks": "activations calibration confusion predicted prediction regions roc",
     "ch05_regularization": "panels penalties_and_loss points_and_curves refits weight_paths weights_at",
     "ch06_keras_models": "layer_graph",
+    "ch09_sequences": "ctc_peaks forecasts spectrograms unrolled",
     "ch10_attention": "attention_map",
     "ch18_pruning_and_quantization": "quantizer rounding_errors times weight_histograms",
     "ch19_weight_clustering": "centroids clusters effects index_shares trade_off weights_before_and_after",
