@@ -27,6 +27,7 @@ _HOME_OF = {
     "load": "datasets:load",
     # the parts of the package
     "arrays": "arrays",
+    "audio": "audio",
     "claims": "claims",
     "compression": "compression",
     "console": "console",
@@ -34,6 +35,7 @@ _HOME_OF = {
     "errors": "errors",
     "exercises": "exercises",
     "experiments": "experiments",
+    "forecasting": "forecasting",
     "layers": "layers",
     "models": "models",
     "paths": "paths",
@@ -41,6 +43,7 @@ _HOME_OF = {
     "records": "records",
     "session": "session",
     "statistics": "statistics",
+    "text": "text",
     "training": "training",
     "vision": "vision",
     # parts of parts, for those who look for the subject and not for its shelf

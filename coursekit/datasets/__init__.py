@@ -3,13 +3,14 @@
     x_train, y_train, x_test, y_test, card = load("digits")
     image = photograph("astronaut")
 
-`bundled` holds the data sets that other packages bring, `glyphs` one that is drawn, `photographs` the images, and
-`packages` reads files inside those packages. `published` holds what is found on this machine or downloaded (`cifar`:
-CIFAR-10, whose files have a form of their own). `verify` decides whether a file is the true data, `files` reads,
-fetches and keeps files, `cards` describes. Importing this imports no NumPy: notebooks do it in their first cell.
+`bundled` holds the data sets that other packages bring, `glyphs` one that is drawn, `spoken_digits` one that was
+synthesized, `photographs` the images, and `packages` reads files inside those packages. `published` holds what is found
+on this machine or downloaded (`cifar`: CIFAR-10, whose files have a form of their own). `verify` decides whether a file
+is the true data, `files` reads, fetches and keeps files, `cards` describes. Importing this imports no NumPy: notebooks
+do it in their first cell.
 """
 
-from coursekit.datasets import cifar, glyphs  # noqa: F401 (glyphs registers itself)
+from coursekit.datasets import cifar, glyphs, spoken_digits  # noqa: F401 (the last two register themselves)
 from coursekit.datasets.bundled import BUNDLED
 from coursekit.datasets.cards import Card, Dataset, table
 from coursekit.datasets.photographs import PHOTOGRAPHS, Photograph, photograph, photographs_table

@@ -20,6 +20,7 @@ _FUNCTIONS_OF = {
     "ch05_regularization": "panels penalties_and_loss points_and_curves refits weight_paths weights_at",
     "ch06_keras_models": "layer_graph",
     "ch07_convolutional_networks": "heat masks",
+    "ch09_sequences": "ctc_peaks forecasts spectrograms unrolled",
     "ch10_attention": "attention_map",
     "ch11_transformers_at_work": "bars visits",
     "ch18_pruning_and_quantization": "quantizer rounding_errors times weight_histograms",

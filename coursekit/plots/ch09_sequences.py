@@ -1,9 +1,9 @@
-"""Sequences drawn: a recurrent network unrolled, spoken words, forecasts, the peaks of CTC. Notebook 09."""
+"""Sequences drawn: a recurrent network unrolled, spoken words, forecasts, the peaks of CTC. Born in notebook 09."""
 
 import numpy as np
 
 from coursekit.arrays import as_array
-from coursekit.plots.style import COLOURS, GREY, LINES, figure, finish
+from coursekit.plots.style import COLORS, GRAY, LINES, figure, finish
 
 
 def unrolled(x, states, name="x"):
@@ -15,12 +15,12 @@ def unrolled(x, states, name="x"):
     if x.ndim != 1 or states.shape != x.shape or not 1 <= len(x) <= 10:
         raise ValueError(f"give one state for each of 1 to 10 inputs; got {x.shape} inputs and {states.shape} states")
     _, ax = figure(1.15 * len(x) + 0.6, 2.2)
-    arrow = {"arrowstyle": "-|>", "color": GREY, "shrinkA": 0, "shrinkB": 0}
+    arrow = {"arrowstyle": "-|>", "color": GRAY, "shrinkA": 0, "shrinkB": 0}
     for t, (value, state) in enumerate(zip(x, states, strict=True)):
-        box = {"boxstyle": "circle,pad=0.35", "facecolor": "white", "edgecolor": COLOURS[0], "linewidth": 1.6}
+        box = {"boxstyle": "circle,pad=0.35", "facecolor": "white", "edgecolor": COLORS[0], "linewidth": 1.6}
         ax.text(t, 1, f"{state:.2f}", ha="center", va="center", fontsize=9, bbox=box)
         ax.text(t, 0, f"{value:g}", ha="center", va="center", fontsize=10)
-        ax.text(t, -0.35, f"step {t + 1}", ha="center", va="center", fontsize=8, color=GREY)
+        ax.text(t, -0.35, f"step {t + 1}", ha="center", va="center", fontsize=8, color=GRAY)
         ax.annotate("", (t, 0.66), (t, 0.16), arrowprops=arrow)
         if t + 1 < len(x):
             ax.annotate("", (t + 0.7, 1), (t + 0.3, 1), arrowprops=arrow)
@@ -76,10 +76,10 @@ def forecasts(times, values, origin, predicted, *, y_label, shown=60):
     words = []
     for i, (name, one) in enumerate(predicted.items()):
         at = times[origin : origin + len(one)]
-        ax.plot(at, one, color=COLOURS[i % 8], linestyle=LINES[i % 4], linewidth=2, label=name)
+        ax.plot(at, one, color=COLORS[i % 8], linestyle=LINES[i % 4], linewidth=2, label=name)
         error = np.abs(one - values[origin : origin + len(one)]).mean()
         words.append(f"{name} {error:.3g}")
-    ax.axvline(times[origin - 1], color=GREY, linewidth=0.8)
+    ax.axvline(times[origin - 1], color=GRAY, linewidth=0.8)
     ax.set(ylabel=y_label)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     finish(
@@ -101,13 +101,13 @@ def ctc_peaks(frames, probabilities, classes, *, blank=0):
     above.imshow(frames.T, origin="lower", aspect="auto", vmin=0)
     above.set(yticks=[], ylabel="low to high")
     at = np.arange(len(probabilities)) * len(frames) / len(probabilities)
-    below.plot(at, probabilities[:, blank], color=GREY, linestyle=":", label="blank")
+    below.plot(at, probabilities[:, blank], color=GRAY, linestyle=":", label="blank")
     symbols = [k for k in range(len(classes) + 1) if k != blank]
     peaks = []
     for name, k in zip(classes, symbols, strict=True):
         line = probabilities[:, k]
         if line.max() > 0.5:
-            below.plot(at, line, color=COLOURS[len(peaks) % 8])
+            below.plot(at, line, color=COLORS[len(peaks) % 8])
             top = int(line.argmax())
             below.text(at[top], line[top] + 0.03, name, ha="center", fontsize=10)
             peaks.append((at[top], f"{name} at frame {at[top]:.0f} ({line[top]:.2f})"))

@@ -66,10 +66,10 @@ def monthly(dates, values):
 
 
 def fill_gaps(values):
-    """A series with its NaN replaced by a straight line between the known neighbours.
+    """A series with its NaN replaced by a straight line between the known neighbors.
 
     The line looks ahead, to the next known value: do it only where nothing is forecast. Raises ValueError where the
-    first or the last value is missing, for there is no neighbour on one side.
+    first or the last value is missing, for there is no neighbor on one side.
     """
     values = np.asarray(values, dtype=float)
     known = np.isfinite(values)
@@ -103,8 +103,8 @@ def arima_forecasts(values, cut, horizon, *, order, seasonal_order=(0, 0, 0, 0))
 def mean_and_half_by_blocks(errors, blocks=6):
     """(mean, half the width of its 95 % interval) of one error for each origin, in the order of time.
 
-    Neighbouring origins make nearly the same error, so they are no independent draws. The errors are cut into blocks of
-    neighbours, and the blocks' means are taken for the draws (Student's interval). Few blocks give a wide interval.
+    Neighboring origins make nearly the same error, so they are no independent draws. The errors are cut into blocks of
+    neighbors, and the blocks' means are taken for the draws (Student's interval). Few blocks give a wide interval.
     Raises ValueError for fewer errors than two in each block.
     """
     from scipy.stats import t

@@ -27,9 +27,10 @@ def file():
     range=(0, 255),
     source="synthesized with eSpeak NG 1.52 (https://github.com/espeak-ng/espeak-ng, from the package espeakng-loader "
     "0.2.4) by coursekit/experiments/spoken_digits.py",
-    licence="CC BY 4.0, as the course's figures. eSpeak NG is under GPL 3, which covers a program's output only where "
-    "that is itself a covered work (section 2, https://www.gnu.org/licenses/gpl-3.0.html); these loudness values hold "
-    "no part of the program, and no sound can be got back from them",
+    license="CC BY 4.0, as the course's figures. eSpeak NG is under the GPL, version 3 or later; its section 2 says "
+    "that a program's output is covered only if, given its content, it constitutes a covered work "
+    "(https://www.gnu.org/licenses/gpl-3.0.html). We take these loudness values, which hold neither code nor sound, "
+    "to be none",
     classes=tuple("0123456789"),
     note="Made voices, not people: cleaner and more alike than people are. Each row is a frame of 23 milliseconds, 20 "
     "milliseconds after the one before; each column a band of 100 to 8,000 hertz, low to high, on the mel scale; each "

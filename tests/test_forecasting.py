@@ -54,7 +54,7 @@ def test_arima_sees_nothing_from_behind_the_origin():
     assert np.abs(first[6] - second[6]).max() > 1
 
 
-def test_interval_of_blocks_is_wider_where_neighbours_are_alike():
+def test_interval_of_blocks_is_wider_where_neighbors_are_alike():
     rng = np.random.default_rng(0)
     slow = np.repeat(rng.normal(size=6), 20)
     mixed = rng.permutation(slow)
