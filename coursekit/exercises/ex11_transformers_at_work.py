@@ -197,6 +197,7 @@ def _nucleus_mistakes(p, share):
     unsorted = np.where(np.arange(len(p)) <= np.searchsorted(sums, share), p, 0.0)
     above = np.where(p >= share, p, 0.0)
     return {
+        "this is p itself: nothing was dropped": p,
         "the rest has to be divided by its sum, so that it adds up to 1": np.where(right > 0, p, 0.0),
         "the result has the order of p, and yours is sorted": np.sort(right)[::-1],
         "that is one too many: stop as soon as the sum has reached the share": _nucleus(p, share, 1),
@@ -204,7 +205,6 @@ def _nucleus_mistakes(p, share):
         "those are the least probable ones": ascending / ascending.sum(),
         "take them from the most probable on, not from the left": unsorted / unsorted.sum(),
         "the share is that of all kept ones together, not of each": above / above.sum() if above.sum() else None,
-        "this is p itself: nothing was dropped": p,
         "what is kept has to keep its proportions: they are not made equal": (right > 0) / (right > 0).sum(),
     }
 
@@ -302,47 +302,51 @@ def check_lora(answer):
 
 
 # --- 11.7 -------------------------------------------------------------------------------------------------------------
-TRAIN, TEST, WANTED = 40_000, 1_000, 3.0
+TRAIN, PIECES, LENGTH, WANTED = 100_000, 60, 25, 3.3
 _TEXTS = {}
 
 
-def _learn_and_test(rng):
-    """A piece of the reference to learn from and one to be tested on; which pieces, depends on the draw."""
+def _text():
     if not _TEXTS:
         _TEXTS["all"] = python_reference(330_000)
-    start = int(rng.integers(0, 250_000))
-    after = start + TRAIN + int(rng.integers(0, 5_000))
-    return _TEXTS["all"][start : start + TRAIN], _TEXTS["all"][after : after + TEST]
+    return _TEXTS["all"]
 
 
 @exercise("11.7")
 def check_learn(learn):
-    """Learn from one piece of the reference, and be tested on another: sums, signs, and the bits a character."""
-    train, test = _learn_and_test(np.random.default_rng())
-    predict = learn(train)
+    """Learn from the beginning of the reference; be tested in 60 places behind it: sums, signs, bits a character."""
+    rng, text = np.random.default_rng(), _text()
+    predict = learn(text[:TRAIN])
     if missing(predict):
         return NOT_ATTEMPTED
     if not callable(predict):
         return f"learn(text) returns a function, which gives probabilities, not {repr(predict)[:40]}"
     bits = 0.0
-    for i, character in enumerate(test):
-        p = numbers(predict(test[:i]))
-        if p is None or p.shape != (len(CHARACTERS),):
-            what = "None" if p is None else f"the shape {p.shape}"
-            return f"predict should return {len(CHARACTERS)} numbers, one for each of reference.CHARACTERS, not {what}"
-        if not (np.isfinite(p).all() and (p >= 0).all()):
-            return "there is a negative number, inf or NaN among the probabilities"
-        if abs(p.sum() - 1) > 1e-3:
-            return f"the probabilities should add up to 1; after {test[:i][-20:]!r} they add up to {p.sum():.3f}"
-        if p[CHARACTERS.index(character)] <= 0:
-            return (
-                f"after {test[:i][-20:]!r} came {character!r}, to which you gave the probability 0: that costs infinitely "
-                "many bits; leave something to every character"
-            )
-        bits -= np.log2(p[CHARACTERS.index(character)])
-    bits /= len(test)
+    for place in [0, *(int(one) for one in rng.integers(TRAIN + 50, len(text) - LENGTH, size=PIECES))]:
+        for at in range(place, place + LENGTH):
+            p = numbers(predict(text[max(0, place - 50) : at] if place else text[:at]))
+            if hint := _probability_hint(p, text[:at][-20:], text[at]):
+                return hint
+            bits -= np.log2(p[CHARACTERS.index(text[at])]) if place else 0  # the start of the text was trained on
+    bits /= PIECES * LENGTH
     if bits < WANTED:
         return None
     if bits > np.log2(len(CHARACTERS)) - 0.05:
         return f"{bits:.2f} bits a character are no better than the uniform code: is the order that of CHARACTERS?"
     return f"{bits:.2f} bits a character; less than {WANTED:g} are wanted: look at more characters before, and mix"
+
+
+def _probability_hint(p, before, character):
+    if p is None or p.shape != (len(CHARACTERS),):
+        what = "None" if p is None else f"the shape {p.shape}"
+        return f"predict should return {len(CHARACTERS)} numbers, one for each of reference.CHARACTERS, not {what}"
+    if not (np.isfinite(p).all() and (p >= 0).all()):
+        return "there is a negative number, inf or NaN among the probabilities"
+    if abs(p.sum() - 1) > 1e-3:
+        return f"the probabilities should add up to 1; after {before!r} they add up to {p.sum():.3f}"
+    if p[CHARACTERS.index(character)] <= 0:
+        return (
+            f"after {before!r} came {character!r}, to which you gave the probability 0: that costs infinitely many bits; "
+            "leave something to every character"
+        )
+    return None
