@@ -1,4 +1,4 @@
-"""Sentences of guests about food and staff, in which one "not" and the order of the words decide. Born in notebook 11."""
+"""Sentences of guests about food and staff, in which "not" and the order of words decide. Born in notebook 11."""
 
 import numpy as np
 
@@ -44,7 +44,14 @@ def opinions(n, rng, *, kept_for_test):
         halves, negated = [], rng.integers(2)
         subjects = ["food", "staff"] if rng.integers(2) else ["staff", "food"]
         for i, (subject, adjective) in enumerate(zip(subjects, (first, second), strict=True)):
-            words = ["the", subject, "was", *["not"] * int(i == negated), *["very"] * int(rng.integers(2)), adjectives[adjective]]
+            words = [
+                "the",
+                subject,
+                "was",
+                *["not"] * int(i == negated),
+                *["very"] * int(rng.integers(2)),
+                adjectives[adjective],
+            ]
             halves.append(" ".join(words))
             if subject == "food":
                 labels[len(texts)] = (adjective < 8) != (i == negated)

@@ -10,7 +10,8 @@ from coursekit.exercises.answers import compare_letters, compare_numbers, missin
 _BITS = {"(a)": 8, "(b)": 2, "(c)": 10, "(d)": 1 / 256}
 _BITS_HINTS = {
     "(a)": {
-        2: "that is the mean; the bits of the four letters add up", 9 / 8: "those are the probabilities; take -log2 of each",
+        2: "that is the mean; the bits of the four letters add up",
+        9 / 8: "those are the probabilities; take -log2 of each",
         1 / 256: "that is the probability of the text; its bits are -log2 of it", -8: "bits are positive: -log2 p",
         7: "the probabilities are 1/2, 1/4, 1/4 and 1/8: two letters cost 2 bits each",
         8 * np.log(2): "that is with the natural logarithm; bits take the one to base 2",
@@ -135,7 +136,7 @@ def check_one_step(one_step):
         [["t", "h", "e"], ["t", "h", "i", "s"]],
         [["b", "a"], ["c", "d"], ["a", "b"], ["d", "c"]],  # all pairs once: the alphabet decides
         [["a", "a", "a", "a", "a"], ["b", "a", "a", "a"]],
-        [["a", "b"], ["b", "a"], ["b"], ["b"], ["b", "c"], ["b"], ["a", "b"], ["c", "a", "b"]],
+        [["a", "b"], ["c", "d"], ["c", "d"], ["b"], ["a"], ["b"], ["a"], ["b"], ["a"]],  # "ab" mostly across words
         [["th", "e"], ["th", "e", "n"], ["o", "th", "e", "r"], ["e", "n"]],
         [["x"], ["y"], ["z"]],
         drawn,
@@ -158,20 +159,6 @@ def check_one_step(one_step):
 
 
 # --- 11.3 -------------------------------------------------------------------------------------------------------------
-@exercise("11.3")
-def check_trainings(answer):
-    """Four letters."""
-    right = {"(a)": "A", "(b)": "B", "(c)": "C", "(d)": "A"}
-    hints = {
-        "(a)": "what comes next isn't there yet, so there is nothing to look at on the other side, and nothing to translate",
-        "(b)": "both sides of the gap are there, and both help",
-        "(c)": "one text is read, another one is written: notebook 10",
-        "(d)": "the code needs the probability of a piece from the pieces before it alone",
-    }
-    return compare_letters(answer, right, hints)
-
-
-# --- 11.4 -------------------------------------------------------------------------------------------------------------
 def _nucleus(p, share, extra=0):
     """One by one from the most probable on, another way than the page's; `extra` makes the usual mistake."""
     left, kept, total = list(np.argsort(-p, kind="stable")), [], 0.0
@@ -209,7 +196,7 @@ def _nucleus_mistakes(p, share):
     }
 
 
-@exercise("11.4")
+@exercise("11.3")
 def check_nucleus(nucleus):
     """Random probabilities in random order; large, small and whole shares; one token that is nearly sure."""
     rng = np.random.default_rng()
@@ -232,11 +219,11 @@ def check_nucleus(nucleus):
                 if wrong is not None and np.allclose(found, wrong, atol=1e-5):
                     return hint
             i = int(np.nan_to_num(np.abs(found - right), nan=np.inf).argmax())
-            return f"of p = {p.round(3)} and share {share:.3g}, entry {i} should be {right[i]:.3f}, yours is {found[i]:.3f}"
+            return f"of {p.round(3)} and share {share:.3g}, entry {i} should be {right[i]:.3f}, yours is {found[i]:.3f}"
     return None
 
 
-# --- 11.5 -------------------------------------------------------------------------------------------------------------
+# --- 11.4 -------------------------------------------------------------------------------------------------------------
 _CACHE = {"(a)": 98_304, "(b)": 786_432_000, "(c)": 5050, "(d)": 100}
 _CACHE_HINTS = {
     "(a)": {
@@ -260,7 +247,7 @@ _CACHE_HINTS = {
 }  # fmt: skip
 
 
-@exercise("11.5")
+@exercise("11.4")
 def check_cache(answer):
     """Four whole numbers."""
     otherwise = {
@@ -270,6 +257,20 @@ def check_cache(answer):
         "(d)": "not yet; how many keys does a new token need?",
     }
     return compare_numbers(answer, _CACHE, _CACHE_HINTS, otherwise, rtol=1e-6)
+
+
+# --- 11.5 -------------------------------------------------------------------------------------------------------------
+@exercise("11.5")
+def check_trainings(answer):
+    """Four letters."""
+    right = {"(a)": "A", "(b)": "B", "(c)": "C", "(d)": "A"}
+    hints = {
+        "(a)": "what comes next isn't there yet, so nothing is to be seen on the other side, nor to be translated",
+        "(b)": "both sides of the gap are there, and both help",
+        "(c)": "one text is read, another one is written: notebook 10",
+        "(d)": "the code needs the probability of a piece from the pieces before it alone",
+    }
+    return compare_letters(answer, right, hints)
 
 
 # --- 11.6 -------------------------------------------------------------------------------------------------------------
@@ -295,8 +296,10 @@ _LORA_HINTS = {
 def check_lora(answer):
     """Four numbers."""
     otherwise = {
-        "(a)": "not yet; A is 1,000 by 4, and B is 4 by 1,000", "(b)": "not yet; the layer has 1,000 · 1,000 parameters",
-        "(c)": "not yet; rank r trains r · 2,000 parameters", "(d)": "not yet; the rows of AB are mixtures of the rows of B",
+        "(a)": "not yet; A is 1,000 by 4, and B is 4 by 1,000",
+        "(b)": "not yet; the layer has 1,000 · 1,000 parameters",
+        "(c)": "not yet; rank r trains r · 2,000 parameters",
+        "(d)": "not yet; the rows of AB are mixtures of the rows of B",
     }  # fmt: skip
     return compare_numbers(answer, _LORA, _LORA_HINTS, otherwise, rtol=0.01)
 
@@ -346,7 +349,7 @@ def _probability_hint(p, before, character):
         return f"the probabilities should add up to 1; after {before!r} they add up to {p.sum():.3f}"
     if p[CHARACTERS.index(character)] <= 0:
         return (
-            f"after {before!r} came {character!r}, to which you gave the probability 0: that costs infinitely many bits; "
+            f"after {before!r} came {character!r}, to which you gave the probability 0, and that costs infinite bits; "
             "leave something to every character"
         )
     return None

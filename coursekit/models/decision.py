@@ -1,9 +1,9 @@
 """A grid world, a poor player's games, Q-learning and a small decision transformer on them. Born in notebook 11.
 
-The world has 4 x 4 places. A game begins at place 0, at the top left, and ends at place 15, at the bottom right, or after
-15 steps. Each step costs 1, and who hasn't come to the goal by then pays 15 more: returns are -6 at best, -15 at worst
-for those who came, and -30 for the others. Decision transformer as in Chen and others (2021), arXiv:2106.01345; Q-learning as in Watkins and Dayan (1992),
-doi:10.1007/BF00992698.
+The world has 4 x 4 places. A game begins at place 0, at the top left, and ends at place 15, at the bottom right, or
+after 15 steps. Each step costs 1, and who hasn't come to the goal by then pays 15 more: returns are -6 at best, -15 at
+worst for those who came, and -30 for the others. Decision transformer as in Chen and others (2021), arXiv:2106.01345;
+Q-learning as in Watkins and Dayan (1992), doi:10.1007/BF00992698.
 """
 
 import keras

@@ -1,7 +1,7 @@
-"""One decoder and what is done with it: a language model, causal or masked, and low-rank adaptation. Born in notebook 11.
+"""One decoder and its uses: a language model, causal or masked, and low-rank adaptation. Born in notebook 11.
 
-The blocks are those of notebook 10. A decoder that reads nothing but its own text needs no cross-attention: its block is
-the encoder's, with a causal mask. LoRA as in Hu and others (2021), arXiv:2106.09685.
+The blocks are those of notebook 10. A decoder that reads nothing but its own text needs no cross-attention: its block
+is the encoder's, with a causal mask. LoRA as in Hu and others (2021), arXiv:2106.09685.
 """
 
 import keras
@@ -43,7 +43,7 @@ class LanguageModel(keras.Model):
 
 
 class Reader(keras.Model):
-    """A transformer that reads a sequence and gives one answer: (batch, n, numbers) or tokens (batch, n) to (batch, outputs).
+    """A transformer that reads a sequence and gives one answer, (batch, outputs), to numbers (batch, n, m) or tokens.
 
     entrance: the layer that makes a vector of `width` numbers of each place, an Embedding or a Dense. padded: whether a
     place that holds only zeros is padding; then nobody looks at it, and it is left out of the mean over places.

@@ -8,8 +8,8 @@ from coursekit.plots.style import COLORS, GRAY, figure, finish
 def bars(values, label, *, marked=None):
     """Draw one bar for each of `values`, a dictionary from name to number, with the number beside it.
 
-    marked: the name whose bar has another color; by default the last. Raises ValueError where there is nothing to draw or a
-    value is not finite.
+    marked: the name whose bar has another color, by default the last. Raises ValueError where there is nothing to
+    draw, or a value is not finite.
     """
     if not values or not all(np.isfinite(value) for value in values.values()):
         raise ValueError("give one finite number or more to draw as bars")
@@ -36,10 +36,14 @@ def visits(players, side=4):
         share = np.array([(places == place).any(axis=1).mean() for place in range(side**2)]).reshape(side, side)
         ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
         for (i, j), value in np.ndenumerate(share):
-            ax.text(j, i, f"{value:.0%}", ha="center", va="center", fontsize=7, color="white" if value > 0.6 else "black")
+            ax.text(
+                j, i, f"{value:.0%}", ha="center", va="center", fontsize=7, color="white" if value > 0.6 else "black"
+            )
         ax.set(title=name, xticks=[], yticks=[])
         ax.spines[:].set(visible=True, color=GRAY)
         corner = share[0, -1], share[-1, 0]
         words.append(f"{name}: {corner[0]:.0%} at the top right, {corner[1]:.0%} at the bottom left")
-    finish(f"Share of games that came to each place. The start is at the top left, the goal at the bottom right. "
-           f"{'; '.join(words)}.")
+    finish(
+        f"Share of games that came to each place. The start is at the top left, the goal at the bottom right. "
+        f"{'; '.join(words)}."
+    )

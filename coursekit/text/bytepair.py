@@ -1,9 +1,10 @@
 """Byte-pair encoding: a vocabulary of pieces of words, found by joining frequent neighbors. Born in notebook 11.
 
-After Sennrich, Haddow and Birch (2016), "Neural machine translation of rare words with subword units": the most frequent
-pair of neighbors becomes a token of its own, again and again. Pairs are joined inside words only.
+After Sennrich, Haddow and Birch (2016), "Neural machine translation of rare words with subword units": the most
+frequent pair of neighbors becomes a token of its own, again and again. Pairs are joined inside words only.
 """
 
+import itertools
 import re
 from collections import Counter
 
@@ -31,7 +32,7 @@ def learn_pairs(text, count):
     words = {word: list(word) for word in times}
     counts, words_with = Counter(), {}
     for word, tokens in words.items():
-        for pair in zip(tokens, tokens[1:], strict=False):
+        for pair in itertools.pairwise(tokens):
             counts[pair] += times[word]
             words_with.setdefault(pair, set()).add(word)
     while len(pairs) < count and counts:
@@ -40,12 +41,12 @@ def learn_pairs(text, count):
         pairs.append(best)
         for word in words_with.pop(best):  # only words that hold the pair change
             before, after = words[word], joined(words[word], best)
-            for pair in zip(before, before[1:], strict=False):
+            for pair in itertools.pairwise(before):
                 counts[pair] -= times[word]
                 if not counts[pair]:
                     del counts[pair]
                 words_with.get(pair, set()).discard(word)
-            for pair in zip(after, after[1:], strict=False):
+            for pair in itertools.pairwise(after):
                 counts[pair] += times[word]
                 words_with.setdefault(pair, set()).add(word)
             words[word] = after
@@ -84,7 +85,7 @@ class BytePairs:
     def cut(self, word):
         """A word as a list of tokens: its pairs are joined in the order in which they were learned."""
         tokens = list(word)
-        while known := [pair for pair in zip(tokens, tokens[1:], strict=False) if pair in self._rank]:
+        while known := [pair for pair in itertools.pairwise(tokens) if pair in self._rank]:
             tokens = joined(tokens, min(known, key=self._rank.get))
         return tokens
 

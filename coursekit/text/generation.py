@@ -1,8 +1,8 @@
-"""How a language model writes: temperature, top-k, nucleus, a key-value cache; and how it compresses. Born in notebook 11.
+"""How a language model writes (temperature, top-k, nucleus, a key-value cache) and compresses. Born in notebook 11.
 
-`Writer` computes in NumPy and double precision with the weights of a `LanguageModel`, so that it writes the same on every
-backend, and a decoder meets exactly the probabilities that the encoder had. Nucleus sampling as in Holtzman and others
-(2020), arXiv:1904.09751; the coder as in Witten, Neal and Cleary (1987), doi:10.1145/214762.214771, with whole
+`Writer` computes in NumPy and double precision with the weights of a `LanguageModel`, so that it writes the same on
+every backend, and a decoder meets exactly the probabilities that the encoder had. Nucleus sampling as in Holtzman and
+others (2020), arXiv:1904.09751; the coder as in Witten, Neal and Cleary (1987), doi:10.1145/214762.214771, with whole
 numbers of any size.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 
 
 def probabilities(logits, temperature=1.0):
-    """Softmax of logits (tokens,) divided by the temperature, in double precision. Raises ValueError unless it is > 0."""
+    """Softmax of logits (tokens,) over the temperature, in double precision. Raises ValueError unless that is > 0."""
     if not temperature > 0:
         raise ValueError(f"the temperature is {temperature}: it has to be positive; for the best token take the argmax")
     scores = np.asarray(logits, dtype=float) / temperature
@@ -129,7 +129,7 @@ def write(writer, prompt, count, choose):
 
 
 def sampler(rng, temperature=1.0, k=None, share=None):
-    """A function that draws a token from logits, for `write`: with a temperature, then of the top k, then of a nucleus."""
+    """A function that draws a token from logits, for `write`: with a temperature, of the top k, of a nucleus."""
 
     def choose(logits):
         p = probabilities(logits, temperature)
@@ -199,7 +199,7 @@ def decode_interval(bits, length, counts_of):
 
 
 def ideal_bits(tokens, counts_of):
-    """The sum of -log2 of each token's probability: what a code for it can't go below; counts_of as in encode_interval."""
+    """The sum of -log2 of each token's probability, which a code has to spend; counts_of as in encode_interval."""
     bits = 0.0
     for i, token in enumerate(tokens):
         counts = counts_of(list(tokens[:i]))

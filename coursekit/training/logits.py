@@ -1,8 +1,8 @@
 """Adam for networks that give logits, as one short step on every backend. Born in notebook 11.
 
-Keras's own `fit` does the same and more. Its preparation takes some seconds for each network, since an optimizer is set up
-for each weight by itself; this one puts all gradients into one vector first. A test compares both. Adam as in Kingma and
-Ba (2015), arXiv:1412.6980.
+Keras's own `fit` does the same and more. Its preparation takes some seconds for each network, since an optimizer is set
+up for each weight by itself; this one puts all gradients into one vector first. A test compares both. Adam as in Kingma
+and Ba (2015), arXiv:1412.6980.
 """
 
 import keras

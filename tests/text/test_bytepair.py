@@ -1,5 +1,7 @@
 """Byte pairs: what is joined, what comes back, and what is refused."""
 
+import itertools
+
 import pytest
 
 from coursekit.text.bytepair import BytePairs, joined, learn_pairs
@@ -24,7 +26,7 @@ def test_learning_fast_gives_what_counting_anew_gives():
 
     words, expected = [list(word) for word in WORDS.findall(text)], []
     for _ in range(25):
-        pairs = [pair for word in words for pair in zip(word, word[1:], strict=False)]
+        pairs = [pair for word in words for pair in itertools.pairwise(word)]
         best = min(set(pairs), key=lambda pair: (-pairs.count(pair), pair))
         expected.append(best)
         words = [joined(word, best) for word in words]
