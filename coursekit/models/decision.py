@@ -46,10 +46,11 @@ def poor_player(rng, probabilities=(0.3, 0.3, 0.2, 0.2)):
     return lambda step, places, actions: rng.choice(4, size=len(places), p=probabilities)
 
 
-def q_learning(places, actions, sweeps=20, learning_rate=0.1):
+def q_learning(places, actions, sweeps=20, learning_rate=1.0):
     """The table Q (16, 4) from games that were played: what each action costs from now on, if the best ones follow.
 
-    Each step of each game moves Q(place, action) toward -1 + the largest Q of the next place, which is 0 at the goal.
+    A step of a game calls for Q(place, action) = -1 + the largest Q of the next place, which is 0 at the goal. Each sweep
+    moves Q by the mean of what all steps with this place and action call for.
     """
     q = np.zeros((SIDE**2, 4))
     played = actions >= 0
@@ -60,7 +61,7 @@ def q_learning(places, actions, sweeps=20, learning_rate=0.1):
         change, times = np.zeros_like(q), np.zeros_like(q)
         np.add.at(change, (at, did), target - q[at, did])
         np.add.at(times, (at, did), 1)
-        q += learning_rate * 10 * change / np.maximum(times, 1)
+        q += learning_rate * change / np.maximum(times, 1)
     return q
 
 

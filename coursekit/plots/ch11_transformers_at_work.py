@@ -27,23 +27,23 @@ def bars(values, label, *, marked=None):
 def visits(players, side=4):
     """Draw for each player how often its games came to each place of a square world, the darker the more often.
 
-    players: {name: places (games, steps), -1 behind a game's end}.
+    players: {name: (places (games, steps), -1 behind a game's end, and whether each game came to the goal (games,))}.
+    The goal is the last place, which is entered when a game has ended.
     """
     _, axes = figure(2.2 * len(players) + 0.4, 2.5, 1, len(players), squeeze=False)
     words = []
-    for ax, (name, places) in zip(axes[0], players.items(), strict=True):
-        places = np.asarray(places)
-        share = np.array([(places == place).any(axis=1).mean() for place in range(side**2)]).reshape(side, side)
+    for ax, (name, (places, arrived)) in zip(axes[0], players.items(), strict=True):
+        share = np.array([(np.asarray(places) == place).any(axis=1).mean() for place in range(side**2)])
+        share[-1] = np.mean(arrived)
+        share = share.reshape(side, side)
         ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
         for (i, j), value in np.ndenumerate(share):
-            ax.text(
-                j, i, f"{value:.0%}", ha="center", va="center", fontsize=7, color="white" if value > 0.6 else "black"
-            )
+            color = "white" if value > 0.6 else "black"
+            ax.text(j, i, f"{value:.0%}", ha="center", va="center", fontsize=7, color=color)
         ax.set(title=name, xticks=[], yticks=[])
         ax.spines[:].set(visible=True, color=GRAY)
-        corner = share[0, -1], share[-1, 0]
-        words.append(f"{name}: {corner[0]:.0%} at the top right, {corner[1]:.0%} at the bottom left")
+        words.append(f"{name}: {share[-1, -1]:.0%} come to the goal, {share[0, -1]:.0%} to the top right")
     finish(
-        f"Share of games that came to each place. The start is at the top left, the goal at the bottom right. "
+        "Share of games that came to each place. The start is at the top left, the goal at the bottom right. "
         f"{'; '.join(words)}."
     )

@@ -47,10 +47,11 @@ def fit(model, x, y, *, batch_size=32, epochs=1, peak=3e-3, weights=None, fused=
     with ck.progress(epochs, "training") as bar:
         for i, rate in enumerate(rates(steps, peak)):
             rows = order[i * batch_size : (i + 1) * batch_size]
-            losses.append(step([one[rows] for one in inputs], y[rows], weights[rows], rate, np.float32(i + 1)))
+            loss = step([one[rows] for one in inputs], y[rows], weights[rows], rate, np.float32(i + 1))
+            losses.append(float(loss))  # kept as a tensor it would keep all memory of its step
             bar.update((i + 1) * epochs // steps - i * epochs // steps)
     finish()
-    return np.array([part.mean() for part in np.array_split(np.array([float(loss) for loss in losses]), epochs)])
+    return np.array([part.mean() for part in np.array_split(np.array(losses), epochs)])
 
 
 def _tensorflow(model, several, fused):
