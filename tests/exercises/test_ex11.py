@@ -1,0 +1,266 @@
+"""The checks of notebook 11: right answers pass in any dress, gaps are not attempted, mistakes get their hints."""
+
+import itertools
+from collections import Counter
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from coursekit.datasets.reference import CHARACTERS
+from coursekit.exercises import NOT_ATTEMPTED, attempt
+
+TIMES = 30
+
+
+def outcomes(exercise, answer, times=TIMES):
+    return [attempt(exercise, answer) for _ in range(times)]
+
+
+# --- right answers ----------------------------------------------------------------------------------------------------
+BITS, TRAININGS, CACHE, LORA = (
+    [8, 2, 10, 2**-8],
+    ["A", "B", "C", "A"],
+    [98_304, 786_432_000, 5050, 100],
+    [8000, 0.008, 500, 4],
+)
+
+
+def join(tokens, pair):
+    result = []
+    for token in tokens:
+        if result and (result[-1], token) == pair:
+            result[-1] += token
+        else:
+            result.append(token)
+    return result
+
+
+def one_step(words, best=None, join=join):
+    pairs = [pair for word in words for pair in itertools.pairwise(word)]
+    if not pairs:
+        return words
+    best = best or (lambda pairs: min(set(pairs), key=lambda pair: (-pairs.count(pair), pair)))
+    pair = best(pairs)
+    return [join(word, pair) for word in words]
+
+
+def one_step_with_a_counter(words):
+    counts = Counter()
+    for word in words:
+        counts.update(itertools.pairwise(word))
+    if not counts:
+        return tuple(map(tuple, words))
+    pair = sorted(counts.items(), key=lambda one: (-one[1], one[0]))[0][0]
+    for word in words:  # in place, from the left
+        i = 0
+        while i < len(word) - 1:
+            if (word[i], word[i + 1]) == pair:
+                word[i : i + 2] = ["".join(pair)]
+            i += 1
+    return tuple(map(tuple, words))
+
+
+def nucleus(p, share):
+    order = np.argsort(-p)
+    count = np.searchsorted(np.cumsum(p[order]), share) + 1
+    kept = np.zeros_like(p)
+    kept[order[:count]] = p[order[:count]]
+    return kept / kept.sum()
+
+
+def nucleus_in_a_loop(p, share):
+    kept, total = [0.0] * len(p), 0.0
+    for i in sorted(range(len(p)), key=lambda i: -p[i]):
+        if total >= share - 1e-12:
+            break
+        kept[i], total = float(p[i]), total + p[i]
+    return [one / total for one in kept]
+
+
+def learn(text, order=3, kinds_weigh=1):
+    number, counts = {character: i for i, character in enumerate(CHARACTERS)}, {}
+    for i, character in enumerate(text):
+        for n in range(min(order, i) + 1):
+            counts.setdefault(text[i - n : i], np.zeros(96))[number[character]] += 1
+
+    def predict(before):
+        p = np.full(96, 1 / 96)
+        for n in range(min(order, len(before)) + 1):
+            after = counts.get(before[len(before) - n :])
+            if after is None:
+                break
+            kinds = kinds_weigh * np.count_nonzero(after)
+            p = (after + kinds * p) / (after.sum() + kinds)
+        return p
+
+    return predict
+
+
+def learn_as_a_class(text):
+    class Model:
+        inner = staticmethod(learn(text, order=4))
+
+        def __call__(self, before):
+            return self.inner(before).astype("float32").tolist()
+
+    return Model()
+
+
+@pytest.mark.parametrize(
+    "exercise, answer",
+    [
+        ("11.1", BITS),
+        ("11.1", np.array([8.0, 2.0, 10.0, 0.0039])),
+        ("11.1", (8, 2, 10, Fraction(1, 256))),
+        ("11.2", one_step),
+        ("11.2", one_step_with_a_counter),
+        ("11.5", TRAININGS),
+        ("11.5", "a, b, c, a"),
+        ("11.3", nucleus),
+        ("11.3", nucleus_in_a_loop),
+        ("11.3", lambda p, share: nucleus(p.astype("float32"), share)),
+        ("11.4", CACHE),
+        ("11.4", np.array(CACHE, dtype="float64")),
+        ("11.6", LORA),
+        ("11.6", (8e3, np.float32(0.008), 500.0, 4)),
+    ],
+)
+def test_what_is_right_passes_in_any_dress(exercise, answer):
+    assert outcomes(exercise, answer) == [None] * TIMES
+
+
+@pytest.mark.parametrize("answer", [learn, learn_as_a_class])
+def test_models_that_count_pass(answer):
+    assert outcomes("11.7", answer, 4) == [None] * 4
+
+
+# --- gaps -------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("exercise", ["11.2", "11.3", "11.7"])
+def test_a_function_with_a_gap_is_not_attempted(exercise):
+    assert attempt(exercise, lambda *_: None) is attempt(exercise, lambda *_: ...) is NOT_ATTEMPTED
+
+
+@pytest.mark.parametrize("exercise", ["11.1", "11.5", "11.4", "11.6"])
+def test_a_list_of_gaps_is_not_attempted(exercise):
+    assert attempt(exercise, ...) is attempt(exercise, [...] * 4) is NOT_ATTEMPTED
+
+
+# --- mistakes ---------------------------------------------------------------------------------------------------------
+def with_place(right, place, wrong):
+    return [*right[:place], wrong, *right[place + 1 :]]
+
+
+def across(words):
+    flat = [token for word in words for token in word]
+    pairs = list(itertools.pairwise(flat))
+    pair = min(set(pairs), key=lambda pair: (-pairs.count(pair), pair))
+    return [join(word, pair) for word in words]
+
+
+def first_only(words):
+    done = False
+    pairs = [pair for word in words for pair in itertools.pairwise(word)]
+    best = min(set(pairs), key=lambda pair: (-pairs.count(pair), pair)) if pairs else None
+    result = []
+    for word in words:
+        places = [i for i in range(len(word) - 1) if (word[i], word[i + 1]) == best]
+        i = places[0] if places and not done else None
+        result.append(word if i is None else [*word[:i], "".join(best), *word[i + 2 :]])
+        done = done or i is not None
+    return result
+
+
+def every_overlap(word, pair):
+    result = []
+    for i, token in enumerate(word):
+        if i + 1 < len(word) and (token, word[i + 1]) == pair:
+            result.append(token + word[i + 1])
+        elif i == 0 or (word[i - 1], token) != pair:
+            result.append(token)
+    return result
+
+
+def unscaled(p, share):
+    return np.where(nucleus(p, share) > 0, p, 0)
+
+
+def with_zeros(text):
+    predict = learn(text, kinds_weigh=0)
+    return lambda before: predict(before)
+
+
+def wrong_sum(text):
+    predict = learn(text)
+    return lambda before: 2 * predict(before)
+
+
+@pytest.mark.parametrize(
+    "exercise, mistake, hint",
+    [
+        ("11.1", with_place(BITS, 0, 2), "add up"),
+        ("11.1", with_place(BITS, 0, 1 / 256), "probability of the text"),
+        ("11.1", with_place(BITS, 1, 8), "divide by its four"),
+        ("11.1", with_place(BITS, 2, 6), "costs more bits"),
+        ("11.1", with_place(BITS, 2, 11), "in place of 1"),
+        ("11.1", with_place(BITS, 3, 9 / 8), "multiplied, not added"),
+        ("11.1", with_place(BITS, 3, 256), "one in 256"),
+        ("11.2", lambda words: words, "nothing was joined"),
+        ("11.2", across, "inside words only"),
+        ("11.2", first_only, "one place only"),
+        (
+            "11.2",
+            lambda words: one_step(words, lambda pairs: max(set(pairs), key=lambda p: (pairs.count(p), p))),
+            "alphabet",
+        ),
+        ("11.2", lambda words: one_step(words, join=every_overlap), "overlap"),
+        ("11.2", lambda words: [token for word in one_step(words) for token in word], "list of words"),
+        ("11.2", lambda words: "the", "list of words"),
+        ("11.5", with_place(TRAININGS, 0, "B"), "isn't there yet"),
+        ("11.5", with_place(TRAININGS, 1, "A"), "both help"),
+        ("11.5", with_place(TRAININGS, 2, "A"), "notebook 10"),
+        ("11.5", with_place(TRAININGS, 3, "B"), "before it alone"),
+        ("11.5", with_place(TRAININGS, 3, "D"), "A to C"),
+        ("11.3", unscaled, "divided by its sum"),
+        ("11.3", lambda p, share: np.sort(nucleus(p, share))[::-1], "order of p"),
+        ("11.3", lambda p, share: p, "nothing was dropped"),
+        ("11.3", lambda p, share: np.where(p >= p.max(), 1.0, 0.0), "should be"),
+        ("11.3", lambda p, share: nucleus(p, share)[:0], "in the order of p"),
+        ("11.4", with_place(CACHE, 0, 49_152), "two vectors"),
+        ("11.4", with_place(CACHE, 0, 4096), "one block"),
+        ("11.4", with_place(CACHE, 1, 393_216_000), "2 bytes"),
+        ("11.4", with_place(CACHE, 2, 10_000), "1 + 2"),
+        ("11.4", with_place(CACHE, 2, 4950), "own key"),
+        ("11.4", with_place(CACHE, 3, 5050), "computed once"),
+        ("11.6", with_place(LORA, 0, 4000), "one of the two"),
+        ("11.6", with_place(LORA, 1, 0.8), "percent"),
+        ("11.6", with_place(LORA, 2, 1000), "twice as many"),
+        ("11.6", with_place(LORA, 3, 8), "don't add up"),
+        ("11.6", with_place(LORA, 3, 1000), "mixture"),
+    ],
+)
+def test_each_mistake_gets_its_own_hint(exercise, mistake, hint):
+    said = outcomes(exercise, mistake)
+    assert all(isinstance(one, str) for one in said)
+    if exercise == "11.3":  # a drawn case may be one in which two mistakes give the same
+        assert sum(hint in one for one in said) > TIMES / 2
+    else:
+        assert all(hint in one for one in said), said
+
+
+@pytest.mark.parametrize(
+    "mistake, hint",
+    [
+        (lambda text: learn(text, order=0), "are wanted"),
+        (with_zeros, "probability 0"),
+        (wrong_sum, "add up to 1"),
+        (lambda text: lambda before: np.full(96, 1 / 96), "uniform code"),
+        (lambda text: lambda before: np.full(26, 1 / 26), "96 numbers"),
+        (lambda text: lambda before: None, "not None"),
+        (lambda text: lambda before: np.full(96, np.nan), "NaN"),
+        (lambda text: 3, "returns a function"),
+    ],
+)
+def test_each_mistake_of_the_open_one_gets_its_own_hint(mistake, hint):
+    for said in outcomes("11.7", mistake, 3):
+        assert isinstance(said, str) and hint in said
