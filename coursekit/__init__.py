@@ -42,6 +42,7 @@ _HOME_OF = {
     "session": "session",
     "statistics": "statistics",
     "training": "training",
+    "unsupervised": "unsupervised",
     "vision": "vision",
     # parts of parts, for those who look for the subject and not for its shelf
     "litert": "compression.litert",
