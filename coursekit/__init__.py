@@ -45,6 +45,7 @@ _HOME_OF = {
     "statistics": "statistics",
     "text": "text",
     "training": "training",
+    "unsupervised": "unsupervised",
     "vision": "vision",
     # parts of parts, for those who look for the subject and not for its shelf
     "litert": "compression.litert",
