@@ -21,6 +21,7 @@ _FUNCTIONS_OF = {
     "ch06_keras_models": "layer_graph",
     "ch07_convolutional_networks": "heat masks",
     "ch10_attention": "attention_map",
+    "ch16_custom_training_loops": "over_steps",
     "ch18_pruning_and_quantization": "quantizer rounding_errors times weight_histograms",
     "ch19_weight_clustering": "centroids clusters effects index_shares sizes trade_off waterfall "
     "weights_before_and_after",
