@@ -29,6 +29,10 @@ class WrongAnswer(CoursekitError, AssertionError):
     """Raised by `grade`, never by `check`: the answer to an exercise is missing or not right."""
 
 
+class CheckpointError(CoursekitError):
+    """A checkpoint can't be taken up: it is cut or altered, or belongs to another model or optimizer."""
+
+
 class CompressedFileError(CoursekitError):
     """A compressed model can't be written or read: a cut or altered file, or one that names what may not be built."""
 
