@@ -6,7 +6,8 @@
 `bundled` holds the data sets that other packages bring, `glyphs` one that is drawn, `spoken_digits` one that was
 synthesized, and `photographs` the images. `published` holds what is found on this machine or downloaded (`cifar`:
 CIFAR-10, whose files have a form of their own). `sources` reads, fetches and keeps files, wherever they lie, `verify`
-decides whether a file is the true data, and `cards` describes. Importing this imports no NumPy: notebooks do it in their first cell.
+decides whether a file is the true data, and `cards` describes. Importing this imports no NumPy: notebooks do it in
+their first cell.
 """
 
 from coursekit.datasets import cifar, glyphs, spoken_digits  # noqa: F401 (the last two register themselves)

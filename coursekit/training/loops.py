@@ -177,6 +177,23 @@ def peak_memory():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS
 
 
+def loss_of_each_step():
+    """A Keras callback that keeps in `losses` the loss of each step of a fit, where fit's logs have the mean so far."""
+    import keras
+
+    class LossOfEachStep(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            self.losses = []
+
+        def on_train_batch_begin(self, batch, logs=None):
+            self.model.reset_metrics()  # or the loss would be a mean over the epoch so far
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.losses.append(float(logs["loss"]))
+
+    return LossOfEachStep()
+
+
 # --- trainings in a process of their own ------------------------------------------------------------------------------
 def start_script(file, *arguments):
     """Start a Python file in a process of its own, with this coursekit; returns its `subprocess.Popen`.

@@ -143,6 +143,17 @@ def test_clipping_shortens_all_gradients_by_one_factor():
         loops.clip_by_global_norm(gradients, 0)
 
 
+# --- fit's losses -----------------------------------------------------------------------------------------------------
+def test_the_callback_keeps_the_loss_of_each_batch_and_not_the_mean_so_far():
+    model = keras.Sequential([keras.Input((1,)), layers.Dense(1, kernel_initializer="ones")])
+    model.compile(optimizer=keras.optimizers.SGD(0.0), loss="mse")
+    x = np.array([[1.0], [2.0], [3.0]])
+    recorder = loops.loss_of_each_step()
+    for _ in range(2):
+        model.fit(x, 0 * x, batch_size=1, shuffle=False, verbose=0, callbacks=[recorder])
+        assert np.allclose(recorder.losses, [1, 4, 9])
+
+
 # --- comparing loops --------------------------------------------------------------------------------------------------
 def test_a_script_reports_its_losses_its_time_and_its_memory(tmp_path):
     script = tmp_path / "loop.py"
