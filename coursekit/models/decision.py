@@ -47,10 +47,10 @@ def poor_player(rng, probabilities=(0.3, 0.3, 0.2, 0.2)):
 
 
 def q_learning(places, actions, sweeps=20, learning_rate=1.0):
-    """The table Q (16, 4) from games that were played: what each action costs from now on, if the best ones follow.
+    """The table Q (16, 4) from games that were played: the return from each action on, if the best ones follow.
 
-    A step of a game calls for Q(place, action) = -1 + the largest Q of the next place, which is 0 at the goal. Each sweep
-    moves Q by the mean of what all steps with this place and action call for.
+    A step of a game calls for Q(place, action) = -1 + the largest Q of the next place, which is 0 at the goal. Each
+    sweep moves Q toward the mean of what all steps with this place and action call for.
     """
     q = np.zeros((SIDE**2, 4))
     played = actions >= 0

@@ -1,1 +1,1 @@
-"""How networks are trained: optimizers (notebook 03) and regularization (05)."""
+"""How networks are trained: optimizers (notebook 03), regularization (05), Adam in one vector (11)."""
