@@ -80,7 +80,8 @@ class DecisionTransformer(keras.Model):
     def __init__(self, memory=3, width=32, heads=4, hidden=64, blocks=1):
         super().__init__()
         kinds = {"returns": STEPS + MISSED + 1, "places": SIDE**2 + 1, "actions": 5}
-        self.tables = [keras.layers.Embedding(number, width, name=name) for name, number in kinds.items()]
+        start = {"embeddings_initializer": keras.initializers.RandomNormal(stddev=1.0)}
+        self.tables = [keras.layers.Embedding(number, width, name=name, **start) for name, number in kinds.items()]
         self.positions = ops.convert_to_tensor(positional_encoding(3 * memory, width))
         self.blocks = [EncoderBlock(width, heads, hidden) for _ in range(blocks)]
         self.norm, self.logits, self.memory, self.width = LayerNormalization(), keras.layers.Dense(4), memory, width
