@@ -2,9 +2,9 @@
 
 import numpy as np
 
-GOOD = ["good", "great", "lovely", "kind", "warm", "fresh", "nice", "perfect"]
-BAD = ["bad", "awful", "terrible", "rude", "cold", "stale", "poor", "horrible"]
-WORDS = ["<padding>", "<hidden>", "the", "food", "staff", "was", "not", "very", "and", "so", "we", "stay", "leave"]
+GOOD = ["good", "great", "lovely", "nice", "perfect"]
+BAD = ["bad", "awful", "terrible", "poor", "horrible"]
+WORDS = ["<padding>", "<hidden>", "the", "food", "staff", "was", "not", "and", "so", "we", "stay", "leave"]
 WORDS += GOOD + BAD
 NUMBER = {word: number for number, word in enumerate(WORDS)}
 LONGEST = 12
@@ -32,29 +32,22 @@ def encode(sentences):
 def opinions(n, rng, *, kept_for_test):
     """n sentences about food and staff with one "not", and whether each praises the food: (texts, labels (n,)).
 
-    "the food was not very good and the staff was rude": the food is not praised. Order of the two halves, adjectives,
-    the place of "not" and of "very" are random. The same words in another order are as frequent and have the other
+    "the food was not good and the staff was poor": the food is not praised. The order of the halves, the adjectives and
+    the place of "not" are random. The same words in another order are as frequent and have the other
     label. kept_for_test: True for pairs of adjectives that never stand together where it is False.
     """
     adjectives, texts, labels = GOOD + BAD, [], np.zeros(n, dtype="int32")
     while len(texts) < n:
-        first, second = rng.integers(16, size=2)
-        if first == second or ((first + second) % 4 == 0) != kept_for_test:
+        first, second = rng.integers(10, size=2)
+        if first == second or ((first + second) % 5 == 0) != kept_for_test:
             continue
         halves, negated = [], rng.integers(2)
         subjects = ["food", "staff"] if rng.integers(2) else ["staff", "food"]
         for i, (subject, adjective) in enumerate(zip(subjects, (first, second), strict=True)):
-            words = [
-                "the",
-                subject,
-                "was",
-                *["not"] * int(i == negated),
-                *["very"] * int(rng.integers(2)),
-                adjectives[adjective],
-            ]
+            words = ["the", subject, "was", *["not"] * int(i == negated), adjectives[adjective]]
             halves.append(" ".join(words))
             if subject == "food":
-                labels[len(texts)] = (adjective < 8) != (i == negated)
+                labels[len(texts)] = (adjective < 5) != (i == negated)
         texts.append(" and ".join(halves))
     return texts, labels
 
@@ -63,8 +56,8 @@ def consequences(n, rng):
     """n sentences such as "the food was not good so we leave": a guest who praises stays, the others leave."""
     texts = []
     for _ in range(n):
-        negated, adjective = rng.integers(2), rng.integers(16)
+        negated, adjective = rng.integers(2), rng.integers(10)
         words = ["the", ["food", "staff"][rng.integers(2)], "was", *["not"] * int(negated)]
-        end = "stay" if (adjective < 8) != bool(negated) else "leave"
+        end = "stay" if (adjective < 5) != bool(negated) else "leave"
         texts.append(" ".join([*words, (GOOD + BAD)[adjective], "so we", end]))
     return texts

@@ -1,1 +1,2 @@
-"""Whole models that notebooks share: the backbones of transfer learning (08)."""
+"""Whole models that notebooks share: the backbones of transfer learning (08), the transformer (10), language models and
+a decision transformer (11)."""

@@ -47,10 +47,10 @@ def poor_player(rng, probabilities=(0.3, 0.3, 0.2, 0.2)):
 
 
 def q_learning(places, actions, sweeps=20, learning_rate=1.0):
-    """The table Q (16, 4) from games that were played: what each action costs from now on, if the best ones follow.
+    """The table Q (16, 4) from games that were played: the return from each action on, if the best ones follow.
 
-    A step of a game calls for Q(place, action) = -1 + the largest Q of the next place, which is 0 at the goal. Each sweep
-    moves Q by the mean of what all steps with this place and action call for.
+    A step of a game calls for Q(place, action) = -1 + the largest Q of the next place, which is 0 at the goal. Each
+    sweep moves Q toward the mean of what all steps with this place and action call for.
     """
     q = np.zeros((SIDE**2, 4))
     played = actions >= 0
@@ -80,7 +80,8 @@ class DecisionTransformer(keras.Model):
     def __init__(self, memory=3, width=32, heads=4, hidden=64, blocks=1):
         super().__init__()
         kinds = {"returns": STEPS + MISSED + 1, "places": SIDE**2 + 1, "actions": 5}
-        self.tables = [keras.layers.Embedding(number, width, name=name) for name, number in kinds.items()]
+        start = {"embeddings_initializer": keras.initializers.RandomNormal(stddev=1.0)}
+        self.tables = [keras.layers.Embedding(number, width, name=name, **start) for name, number in kinds.items()]
         self.positions = ops.convert_to_tensor(positional_encoding(3 * memory, width))
         self.blocks = [EncoderBlock(width, heads, hidden) for _ in range(blocks)]
         self.norm, self.logits, self.memory, self.width = LayerNormalization(), keras.layers.Dense(4), memory, width

@@ -9,6 +9,7 @@ import pytest
 
 from coursekit.datasets.reference import CHARACTERS
 from coursekit.exercises import NOT_ATTEMPTED, attempt
+from coursekit.text import generation
 
 TIMES = 30
 
@@ -79,19 +80,17 @@ def nucleus_in_a_loop(p, share):
 
 
 def learn(text, order=3, kinds_weigh=1):
-    number, counts = {character: i for i, character in enumerate(CHARACTERS)}, {}
-    for i, character in enumerate(text):
-        for n in range(min(order, i) + 1):
-            counts.setdefault(text[i - n : i], np.zeros(96))[number[character]] += 1
+    counts = generation.character_counts(text, order)
 
     def predict(before):
         p = np.full(96, 1 / 96)
         for n in range(min(order, len(before)) + 1):
-            after = counts.get(before[len(before) - n :])
+            after = counts[n].get(before[len(before) - n :])
             if after is None:
                 break
-            kinds = kinds_weigh * np.count_nonzero(after)
-            p = (after + kinds * p) / (after.sum() + kinds)
+            seen = np.array([after.get(character, 0) for character in CHARACTERS])
+            kinds = kinds_weigh * len(after)
+            p = (seen + kinds * p) / (seen.sum() + kinds)
         return p
 
     return predict
@@ -132,7 +131,7 @@ def test_what_is_right_passes_in_any_dress(exercise, answer):
 
 @pytest.mark.parametrize("answer", [learn, learn_as_a_class])
 def test_models_that_count_pass(answer):
-    assert outcomes("11.7", answer, 4) == [None] * 4
+    assert outcomes("11.7", answer, 2) == [None] * 2
 
 
 # --- gaps -------------------------------------------------------------------------------------------------------------
@@ -186,12 +185,12 @@ def unscaled(p, share):
 
 
 def with_zeros(text):
-    predict = learn(text, kinds_weigh=0)
+    predict = learn(text, order=1, kinds_weigh=0)
     return lambda before: predict(before)
 
 
 def wrong_sum(text):
-    predict = learn(text)
+    predict = learn(text, order=1)
     return lambda before: 2 * predict(before)
 
 
@@ -262,5 +261,5 @@ def test_each_mistake_gets_its_own_hint(exercise, mistake, hint):
     ],
 )
 def test_each_mistake_of_the_open_one_gets_its_own_hint(mistake, hint):
-    for said in outcomes("11.7", mistake, 3):
-        assert isinstance(said, str) and hint in said
+    said = attempt("11.7", mistake)
+    assert isinstance(said, str) and hint in said
