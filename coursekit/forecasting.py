@@ -117,7 +117,7 @@ def mean_and_half_by_blocks(errors, blocks=6):
     return float(errors.mean()), float(half)
 
 
-def network_forecasts(model, past, x_test, *, learning_rate=0.005, epochs=40, patience=8):
+def network_forecasts(model, past, x_test, *, learning_rate=0.01, epochs=30, patience=6):
     """Train a Keras model on the windows of `past`, and forecast from the windows x_test: (n, horizon).
 
     model:  untrained, from (n, length, 1) to (n, horizon). past: (time,), everything before the first origin.
@@ -142,7 +142,7 @@ def network_forecasts(model, past, x_test, *, learning_rate=0.005, epochs=40, pa
         validation_data=(changes(x, x)[later, :, None], changes(y, x)[later]),
         callbacks=[keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True)],
         epochs=epochs,
-        batch_size=32,
+        batch_size=64,
         verbose=0,
     )
     forecast = keras.ops.convert_to_numpy(model(changes(x_test, x_test)[:, :, None].astype("float32")))

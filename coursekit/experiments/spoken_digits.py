@@ -4,6 +4,7 @@ It needs the package espeakng-loader, which brings eSpeak NG for Linux, Windows 
 espeakng-loader`. The course itself does not need it. Sixteen voices say the ten digits five times each, with their own
 pitch and at varying speed; white noise is added; then only loudness by band and frame is kept, in 255 steps. The
 synthesizer draws its breath anew each time, so made again the file differs a little, and its sha256 with it.
+Born in notebook 09.
 """
 
 import ctypes
