@@ -93,7 +93,12 @@ def _jax(model, several, fused):
     state = {"now": (flat, jnp.zeros_like(flat), jnp.zeros_like(flat), others)}
 
     def loss_of(flat, others, x, y, weights):
-        logits, others = model.stateless_call(unflatten(flat), others, x if several else x[0], training=True)
+        mapping = [*zip(model.trainable_variables, unflatten(flat), strict=True)]
+        mapping += zip(model.non_trainable_variables, others, strict=True)
+        with keras.StatelessScope(state_mapping=mapping) as scope:
+            logits = model(x if several else x[0], training=True)
+        news = [scope.get_current_value(variable) for variable in model.non_trainable_variables]
+        others = [old if new is None else new for old, new in zip(others, news, strict=True)]
         each = -jnp.take_along_axis(jax.nn.log_softmax(logits), y[..., None], axis=-1)[..., 0]
         return jnp.sum(each * weights) / jnp.sum(weights), others
 
