@@ -8,7 +8,7 @@ what is paid is near to what people usually pay in that shop. There are three ki
 
 - far: a large amount, far from home
 - burst: one of many small payments in a short time
-- odd: an ordinary amount in an ordinary shop, but the two don't belong together: 300 dollars where others pay 15
+- odd: an ordinary amount in an ordinary shop, but the two don't belong together: 180 dollars where others pay 15
 """
 
 import numpy as np

@@ -9,7 +9,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
 from coursekit.datasets import groups
-from coursekit.unsupervised import factorization, kmeans, mixture, pca, points, tsne
+from coursekit.unsupervised import factorization, kmeans, mixture, palette, pca, points, tsne
 
 
 @pytest.fixture
@@ -177,3 +177,17 @@ def test_who_rated_nothing_has_no_taste_and_what_is_not_there_is_refused():
     ]:
         with pytest.raises(ValueError, match=said):
             factorization.alternating_least_squares(person, [0, 1], values, 2, np.ones((2, 1)))
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+def test_a_palette_takes_fewer_bytes_and_a_jpeg_is_no_larger_than_asked(rng):
+    palette_of = np.array([[250, 0, 0], [0, 0, 250]])
+    numbers = rng.integers(2, size=(40, 60))
+    image = palette_of[numbers].astype("uint8")
+    assert palette.png_bytes(numbers, palette_of) < palette.png_bytes(image)
+    back = palette.jpeg_of_at_most(image, 3000)
+    assert back.shape == image.shape and back.dtype == np.uint8
+    with pytest.raises(ValueError, match="257 colors"):
+        palette.png_bytes(numbers, np.zeros((257, 3)))
+    with pytest.raises(ValueError, match="10 bytes or fewer"):
+        palette.jpeg_of_at_most(image, 10)
