@@ -204,6 +204,7 @@ def start_script(file, *arguments):
     package = str(Path(__file__).resolve().parents[2])
     environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
     environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # PyTorch's threads sleep while they wait (session.py)
+    environment["NVIDIA_TF32_OVERRIDE"] = "0"  # GPUs: all digits of float32, for losses are compared
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     with open(f"{file}.log", "w", encoding="utf-8") as log:
         return subprocess.Popen(
