@@ -3,7 +3,7 @@
 #   make lab      make the environment and open JupyterLab on the welcome page
 #   make test     make it, run the tests and execute every notebook as a test
 #   make check    the slower proofs: lint, the student edition, grading, the pages, Colab, and the notebooks on JAX (with
-#                 TORCH=1 on PyTorch) that have changed since they were recorded, in MINUTES=15; ALL=1 runs all of them
+#                 TORCH=1 on PyTorch) that have changed since they were recorded, in MINUTES=10; ALL=1 runs all of them
 #   make site     build the course as web pages in build/site
 #   make env      make the environment only; `make env TORCH=1` brings PyTorch, which is large; TEACH=1 what grading
 #                 and the pages need; CLUSTER=1 Dask, for `coursekit run --dask`
@@ -19,7 +19,7 @@ HERE   := $(shell printf '%s' "$(CURDIR)" | cksum | cut -d' ' -f1)
 EXTRAS := course$(if $(TORCH),$(comma)torch)$(if $(TEACH),$(comma)teach)$(if $(CLUSTER),$(comma)cluster)
 MARKER := $(VENV)/installed-$(HERE)-$(subst $(comma),-,$(EXTRAS))
 # Which notebooks `make check` runs on the other backends. The records of the first are to be committed.
-MINUTES ?= 15
+MINUTES ?= 10
 WHICH  := $(if $(ALL),--again --results build/results,--stale --minutes $(MINUTES))
 WELCOME := --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/00_welcome.ipynb
 # JupyterLab asks nobody about news and looks for no updates: the course needs no network.
