@@ -205,6 +205,8 @@ def nbval_marks(page):
         marks += [tag for tag in notebooks.tags(cell) if "nbval" in tag.lower() and tag != "nbval-check-output"]
         for mark in marks:
             yield f"cell {i} is marked {mark}; give the cell the tag nbval-check-output, or no mark"
+        if "nbval-check-output" in notebooks.tags(cell) and not cell.outputs:
+            yield f"cell {i} is tagged nbval-check-output and prints nothing; take the tag away"
 
 
 @rule

@@ -146,6 +146,7 @@ BREAKS = [
     ("nbval_marks", append("# nbval_skip"), "marked nbval_skip"),
     ("nbval_marks", tagged("nbval-check-outputs"), "marked nbval-check-outputs"),
     ("nbval_marks", tagged("nbval-skip"), "marked nbval-skip"),
+    ("nbval_marks", tagged("nbval-check-output"), "and prints nothing"),
     ("claims", replace("x = 3", "claim('a', x > 1)\nclaim('b', x > 2)", ""), "1 claims"),
     ("claims", append("claim('d', True)"), "can't fail"),
     ("claims", append("claim('d', 2 > 1)"), "can't fail"),
