@@ -13,8 +13,9 @@ import coursekit as ck
 assert ck.paths.repository_root() is None and ck.paths.data_dir().name == "_data"
 assert ck.recorded("00", "accuracy").values
 assert len(ck.load("digits").x_test) == 360
-from coursekit.models.transfer import SOURCES, load_weights
-assert all(load_weights(source) for source in SOURCES)
+from coursekit.models.transfer import SOURCES, weights_file
+from coursekit.models.weights import load_weights
+assert all(load_weights(weights_file(source)) for source in SOURCES)
 print(ck.__file__)
 """
 

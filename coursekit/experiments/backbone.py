@@ -9,7 +9,8 @@ import sys
 import numpy as np
 
 from coursekit.datasets import load
-from coursekit.models.transfer import SOURCES, backbone, save_weights, weights_file
+from coursekit.models.transfer import SOURCES, backbone, weights_file
+from coursekit.models.weights import save_weights
 
 EPOCHS = {"glyphs": 20, "photographs": 8}
 BATCH = 64
@@ -68,8 +69,8 @@ def main(sources):
     """Train on each source in turn, keep the weights in data/, and say how good and how large they are."""
     for source in sources:
         model, accuracy = train(source)
-        save_weights(source, [*model.layers[0].get_weights(), *model.layers[-1].get_weights()])
         file = weights_file(source)
+        save_weights(file, [*model.layers[0].get_weights(), *model.layers[-1].get_weights()])
         print(f"{file.name}: {accuracy:.3f} right on the test part, {file.stat().st_size:,} bytes")
 
 

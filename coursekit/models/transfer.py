@@ -3,12 +3,11 @@
 The weights lie in the course's `data/` and were made by `python -m coursekit.experiments.backbone`.
 """
 
-import io
-
 import numpy as np
 
 from coursekit.errors import DataUnavailable
-from coursekit.paths import data_dir, write_whole
+from coursekit.models.weights import load_weights
+from coursekit.paths import data_dir
 
 BLOCKS = ((16, 5, 2), (32, 3, 2), (48, 3, 2), (64, 3, 1))  # (kernels, kernel size, stride) of each convolution
 SOURCES = ("glyphs", "photographs")  # what there are weights of
@@ -45,7 +44,7 @@ def pretrained(source="glyphs"):
 
     if source not in SOURCES:
         raise ValueError(f"there are weights of {' and '.join(SOURCES)}, not of {source!r}")
-    stored = load_weights(source)
+    stored = load_weights(weights_file(source))
     body = backbone()
     body.set_weights(stored[:-2])
     head = keras.Sequential([keras.Input((FEATURES,)), keras.layers.Dense(stored[-1].shape[0])])
@@ -56,20 +55,6 @@ def pretrained(source="glyphs"):
 def weights_file(source):
     """Where the weights of a source are kept."""
     return data_dir() / f"backbone_{source}.npz"
-
-
-def save_weights(source, weights):
-    """Keep a list of arrays, in their order, with half their digits (float16)."""
-    halves = {f"w{i:02d}": np.asarray(one).astype("float16") for i, one in enumerate(weights)}
-    content = io.BytesIO()
-    np.savez_compressed(content, **halves)
-    write_whole(weights_file(source), content.getvalue())
-
-
-def load_weights(source):
-    """The list of arrays that `save_weights` kept, as float32. Nothing is unpickled."""
-    with np.load(weights_file(source), allow_pickle=False) as stored:
-        return [stored[name].astype("float32") for name in sorted(stored.files)]
 
 
 def imagenet(name, weights="imagenet", size=75):

@@ -7,6 +7,7 @@ import pytest
 
 from coursekit.errors import DataUnavailable
 from coursekit.models import transfer
+from coursekit.models.weights import load_weights
 from coursekit.paths import data_dir
 
 
@@ -19,7 +20,7 @@ def test_the_weights_are_small_and_those_of_the_card(source):
     file = transfer.weights_file(source)
     assert file.parent == data_dir() and file.stat().st_size < 300_000  # data/ goes into the wheel
     assert hashlib.sha256(file.read_bytes()).hexdigest() in (data_dir() / "README.md").read_text(encoding="utf-8")
-    assert all(np.isfinite(one).all() for one in transfer.load_weights(source))
+    assert all(np.isfinite(one).all() for one in load_weights(file))
 
 
 @pytest.mark.parametrize("source, classes", [("glyphs", 74), ("photographs", 4)])
@@ -29,22 +30,6 @@ def test_the_stored_arrays_are_halves_in_the_shapes_of_the_network(source, class
     assert {one.dtype for one in arrays} == {np.dtype("float16")}
     wanted = [tuple(w.shape) for w in transfer.backbone().weights] + [(transfer.FEATURES, classes), (classes,)]
     assert [one.shape for one in arrays] == wanted
-
-
-def test_saved_weights_come_back_in_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(transfer, "data_dir", lambda: tmp_path)
-    weights = [np.full(i + 1, i / 4) for i in range(12)]
-    transfer.save_weights("glyphs", weights)
-    for one, other in zip(transfer.load_weights("glyphs"), weights, strict=True):
-        np.testing.assert_array_equal(one, other)
-        assert one.dtype == "float32"
-
-
-def test_weights_are_never_unpickled(tmp_path, monkeypatch):
-    monkeypatch.setattr(transfer, "data_dir", lambda: tmp_path)
-    np.savez(transfer.weights_file("glyphs"), w00=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(ValueError, match="pickle"):
-        transfer.load_weights("glyphs")
 
 
 def test_the_pre_trained_backbone_knows_glyphs_of_new_fonts():
