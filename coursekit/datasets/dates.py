@@ -56,17 +56,20 @@ def written(chosen, rng):
     return [in_words(day, way) for day, way in zip(chosen, ways, strict=True)], [iso(day) for day in chosen]
 
 
-def in_numbers(n, rng, year_first=0.4, day_first=0.3):
+def in_numbers(n, rng, year_first=0.4, day_first=0.3, without=()):
     """`n` dates of three numbers such as "03/04/05", which can be read in three ways, and their ISO dates: two lists.
 
     All three numbers lie between 1 and 12. A share `year_first` of the writers puts the year first (year, month, day),
     a share `day_first` the day (day, month, year), and all others the month (month, day, year). Years are 2001 to 2012.
+    Dates in `without`, such as "2012-05-02", are left out; then there are fewer than n.
     """
     numbers = rng.integers(1, 13, size=(n, 3))  # (n, 3): year, month, day
     orders = np.array([(0, 1, 2), (2, 1, 0), (1, 2, 0)])
     chosen = rng.choice(3, size=n, p=[year_first, day_first, 1 - year_first - day_first])
     texts = ["/".join(f"{row[i]:02d}" for i in orders[way]) for row, way in zip(numbers, chosen, strict=True)]
-    return texts, [iso((2000 + year, month, day)) for year, month, day in numbers]
+    answers = [iso((2000 + year, month, day)) for year, month, day in numbers]
+    kept = [i for i, answer in enumerate(answers) if answer not in without]
+    return [texts[i] for i in kept], [answers[i] for i in kept]
 
 
 def parts(texts, longest):

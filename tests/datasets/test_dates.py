@@ -47,6 +47,14 @@ def test_the_parts_of_a_text(rng):
     assert shown == ["ddd.mmmmm.yyyy..", "yyyy..mmmmm.dd..", "mmm.d..yyyy....."]
 
 
+def test_dates_in_numbers_can_leave_dates_out(rng):
+    every, answers = dates.in_numbers(500, np.random.default_rng(3))
+    out = set(answers[:100])
+    texts, left = dates.in_numbers(500, np.random.default_rng(3), without=out)
+    assert not out & set(left) and len(texts) == len(left) < 500
+    assert texts == [text for text, answer in zip(every, answers, strict=True) if answer not in out]
+
+
 def test_dates_in_numbers_are_one_of_three_readings_in_the_asked_shares(rng):
     texts, answers = dates.in_numbers(6000, rng)
     counts = np.zeros(3)
