@@ -53,7 +53,7 @@ def clouds(points, centers):
         ax.scatter(*np.asarray(centers).T, s=90, facecolors="none", edgecolors=GRAY)
         ax.scatter(*values.T, s=3, color=COLORS[0], alpha=0.5)
         ax.set_title(name, loc="center", fontsize=9)
-        ax.set(xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), xticks=[], yticks=[], aspect="equal")
+        ax.set(xlim=(-2.2, 2.2), ylim=(-2.2, 2.2), xticks=[], yticks=[], aspect="equal")
         nearest = np.linalg.norm(values[:, None] - centers, axis=-1)
         shares = np.bincount(nearest.argmin(axis=1)[nearest.min(axis=1) < 0.2], minlength=len(centers)) / len(values)
         told = name.replace("\n", ", ")
