@@ -6,7 +6,7 @@ from coursekit.arrays import as_array
 from coursekit.plots.style import COLORS, figure, finish
 
 
-def clouds(panels, *, limit):
+def scatters(panels, *, limit):
     """Draw point clouds side by side, each in a square from -limit to limit.
 
     panels: {title: points (n, 2)}; at most 2,000 points of each are drawn, the caption counts all of them.

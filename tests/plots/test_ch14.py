@@ -10,7 +10,7 @@ pytestmark = pytest.mark.usefixtures("no_figures_left")
 
 def test_each_cloud_has_a_panel_and_the_caption_its_standard_deviation(drawn):
     far = np.array([[9.0, 0.0], [-9.0, 0.0]])
-    figure, caption = drawn("clouds", {"drop": np.zeros((5, 2)), "far": far}, limit=3)
+    figure, caption = drawn("scatters", {"drop": np.zeros((5, 2)), "far": far}, limit=3)
     assert [ax.get_title("left") for ax in figure.axes] == ["drop", "far"]
     assert figure.axes[0].get_xlim() == (-3, 3)
     assert "drop: standard deviation 0.00; far: standard deviation 4.50" in caption
@@ -20,7 +20,7 @@ def test_each_cloud_has_a_panel_and_the_caption_its_standard_deviation(drawn):
 @pytest.mark.parametrize("panels", [{}, {"a": np.zeros((3, 3))}, {"a": np.zeros((0, 2))}, {"a": np.zeros(4)}])
 def test_what_is_no_cloud_is_refused(panels):
     with pytest.raises(ValueError, match="points"):
-        plots.clouds(panels, limit=1)
+        plots.scatters(panels, limit=1)
 
 
 def test_arrows_have_one_scale_and_the_caption_says_how_far_they_turn(drawn):
