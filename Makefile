@@ -2,8 +2,9 @@
 # and make:
 #   make lab      make the environment and open JupyterLab on the welcome page
 #   make test     make it, run the tests and execute every notebook as a test
-#   make check    the slower proofs: lint, the student edition, grading, the pages, Colab, and the notebooks on JAX (with
-#                 TORCH=1 on PyTorch) that have changed since they were recorded, in MINUTES=10; ALL=1 runs all of them
+#   make check    the slower proofs: lint, grading, the pages, Colab, and the notebooks on JAX (with TORCH=1 on PyTorch)
+#                 that have changed since they were recorded, in MINUTES=10; ALL=1 runs all of them, and all of the
+#                 student edition
 #   make site     build the course as web pages in build/site
 #   make env      make the environment only; `make env TORCH=1` brings PyTorch, which is large; TEACH=1 what grading
 #                 and the pages need; CLUSTER=1 Dask, for `coursekit run --dask`
@@ -42,7 +43,7 @@ check:
 	$(PY) -m coursekit index --check
 	$(PY) -m coursekit doctor
 	$(PY) -m pytest -m slow tests
-	rm -rf build/students && $(PY) -m coursekit release build/students
+	rm -rf build/students && $(PY) -m coursekit release build/students $(if $(ALL),,--no-run)
 	$(PY) -m coursekit run $(WHICH) --backends jax $(if $(TORCH),torch)
 
 site:

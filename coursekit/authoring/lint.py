@@ -6,6 +6,7 @@ A rule gets a `Page` and yields messages; each says where, what is wrong and how
 import ast
 import itertools
 import re
+import symtable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -198,6 +199,20 @@ def exercise_outcomes(page):
 
 
 @rule
+def answers_are_not_needed(page):
+    """No later cell uses what an exercise or its solution defines: a student may leave any gap open."""
+    from_answers = set()
+    for i, cell in page.code:
+        bound, used = _names(cell.source)
+        if {"exercise", "solution"} & set(notebooks.tags(cell)):
+            from_answers |= bound
+            continue
+        for name in sorted((used - bound) & from_answers):
+            yield f"cell {i} uses {name}, which an exercise or its solution defined; define it in a cell of its own"
+        from_answers -= bound
+
+
+@rule
 def nbval_marks(page):
     """Marks for nbval are tags, which no student reads, and spelled as nbval reads them; it ignores all others."""
     for i, cell in page.code:
@@ -274,10 +289,35 @@ def _checks(cell):
     return [str(call.args[0].value) for call in calls]
 
 
+def _plain(source):
+    """A cell's code without IPython's own commands."""
+    return re.sub(r"(?m)^(\s*)[%!].*$", r"\1pass", source)
+
+
+def _names(source):
+    """The names that a cell binds for later cells, and those that it uses; none where it is not plain Python."""
+    try:
+        table = symtable.symtable(_plain(source), "cell", "exec")
+    except SyntaxError:
+        return set(), set()
+    names = table.get_symbols()
+    bound = {name.get_name() for name in names if name.is_assigned() or name.is_imported()}
+    return bound, {name.get_name() for name in names if name.is_referenced()} | _globals_of(table)
+
+
+def _globals_of(table):
+    """The names that functions and classes in a table take from outside."""
+    used = set()
+    for inner in table.get_children():
+        used |= {name.get_name() for name in inner.get_symbols() if name.is_global() and name.is_referenced()}
+        used |= _globals_of(inner)
+    return used
+
+
 def _calls(source, function):
     """The calls of a function or method by its name in a cell; none where the cell is not plain Python."""
     try:
-        tree = ast.parse(re.sub(r"(?m)^(\s*)[%!].*$", r"\1pass", source))
+        tree = ast.parse(_plain(source))
     except SyntaxError:
         return []
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]

@@ -22,6 +22,7 @@ _FUNCTIONS_OF = {
     "ch09_sequences": "ctc_peaks forecasts spectrograms unrolled",
     "ch10_attention": "attention_map",
     "ch11_transformers_at_work": "bars visits",
+    "ch12_autoencoders": "bound",
     "ch14_diffusion_models": "arrows image_rows scatters",
     "ch15_unsupervised_learning": "groups",
     "ch16_custom_training_loops": "over_steps",

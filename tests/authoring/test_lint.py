@@ -110,6 +110,13 @@ def replace(start, old, new):
     return change
 
 
+def last_cell(source):
+    def change(notebook):
+        notebook.cells.append(nbformat.v4.new_code_cell(source))
+
+    return change
+
+
 def unexecuted(notebook):
     code(notebook, "x = 3").execution_count = None
 
@@ -142,6 +149,8 @@ BREAKS = [
     ("exercises_are_whole", replace("answer = ...", "97.1", "97.7"), "number them from 97.1"),
     ("exercises_are_whole", replace("### Exercise 97.1", "### Exercise 97.1", "### Task"), "each exercise starts with"),
     ("exercise_outcomes", forgetful_solution, "does not say `right`"),
+    ("answers_are_not_needed", last_cell("y = answer + 1"), "uses answer, which an exercise"),
+    ("answers_are_not_needed", last_cell("def again():\n    return [answer for _ in 'ab']"), "uses answer"),
     ("nbval_marks", append("# NBVAL_CHECK_OUTPUT"), "marked NBVAL_CHECK_OUTPUT"),
     ("nbval_marks", append("# nbval_skip"), "marked nbval_skip"),
     ("nbval_marks", tagged("nbval-check-outputs"), "marked nbval-check-outputs"),
@@ -191,6 +200,14 @@ def test_what_is_meant_to_fail_may_fail():
     notebook = stored(*BODY, ("1 / 0", ["raises-exception"]), *END)
     code(notebook, "1 / 0").outputs = [nbformat.v4.new_output(**ERROR)]
     assert messages(notebook) == []
+
+
+def test_a_cell_may_have_a_name_of_an_answer_for_its_own():
+    notebook = stored(*BODY, *END)
+    last_cell("answer = 3\nprint(answer)")(notebook)
+    last_cell("print(answer)")(notebook)
+    last_cell("def solve(answer):\n    return answer")(notebook)
+    assert not [message for message in messages(notebook) if "answers_are_not_needed" in message]
 
 
 def test_every_rule_has_been_broken_above():

@@ -100,12 +100,12 @@ def test_right_answers_pass(exercise, answer):
 
 
 def test_sound_networks_pass():
-    assert outcomes("4.7", [reads()] * 5, times=5) == [None] * 5
+    assert outcomes("4.7", [reads()] * 5, times=2) == [None] * 2
     assert outcomes("4.7", {i: reads() for i in range(1, 6)}, times=1) == [None]
 
 
 def test_a_small_reader_passes():
-    assert outcomes("4.8", small_reader, times=5) == [None] * 5
+    assert outcomes("4.8", small_reader, times=3) == [None] * 3
 
 
 @pytest.mark.parametrize("exercise", ["4.1", "4.2", "4.4", "4.5", "4.6", "4.8"])
@@ -476,7 +476,7 @@ def depends_on_the_batch(images, labels):
     ],
 )
 def test_a_network_that_is_still_broken_is_named(answer, hint):
-    fails_with("4.7", answer, hint, times=3)
+    fails_with("4.7", answer, hint, times=1)  # each trains five networks
 
 
 def spoilt(x, labels):

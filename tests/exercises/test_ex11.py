@@ -171,13 +171,9 @@ def first_only(words):
 
 
 def every_overlap(word, pair):
-    result = []
-    for i, token in enumerate(word):
-        if i + 1 < len(word) and (token, word[i + 1]) == pair:
-            result.append(token + word[i + 1])
-        elif i == 0 or (word[i - 1], token) != pair:
-            result.append(token)
-    return result
+    starts = [i for i in range(len(word) - 1) if (word[i], word[i + 1]) == pair]
+    swallowed = {i + 1 for i in starts} - set(starts)
+    return ["".join(pair) if i in starts else token for i, token in enumerate(word) if i not in swallowed]
 
 
 def unscaled(p, share):
