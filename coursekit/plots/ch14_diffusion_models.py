@@ -3,7 +3,7 @@
 import numpy as np
 
 from coursekit.arrays import as_array
-from coursekit.plots.style import COLORS, figure, finish
+from coursekit.plots.style import COLORS, DPI, figure, finish
 
 
 def scatters(panels, *, limit):
@@ -15,7 +15,7 @@ def scatters(panels, *, limit):
     panels = {title: as_array(points).astype(float) for title, points in panels.items()}
     if not panels or any(points.ndim != 2 or points.shape[1:] != (2,) or not len(points) for points in panels.values()):
         raise ValueError("give one cloud or more, each as points (n, 2)")
-    _, axes = figure(2.6 * len(panels) + 0.2, 2.9, 1, len(panels), squeeze=False)
+    _, axes = figure(2.6 * len(panels) + 0.2, 2.9, 1, len(panels), squeeze=False, dpi=DPI)
     words = []
     for ax, (title, points) in zip(axes.flat, panels.items(), strict=True):
         ax.scatter(*points[:2000].T, s=3, alpha=0.4, color=COLORS[0], linewidths=0)
@@ -39,7 +39,7 @@ def arrows(at, fields, *, points=None):
     longest = max(np.linalg.norm(field, axis=1).max() for field in fields.values())
     limit = np.abs(at).max() * 1.15
     step = np.ptp(at[:, 0]) / max(len(np.unique(at[:, 0])) - 1, 1)  # an arrow is as long as two places are apart
-    _, axes = figure(3.5 * len(fields) + 0.2, 3.8, 1, len(fields), squeeze=False)
+    _, axes = figure(3.5 * len(fields) + 0.2, 3.8, 1, len(fields), squeeze=False, dpi=DPI)
     for ax, (title, field) in zip(axes.flat, fields.items(), strict=True):
         scale = longest / (1.6 * step) or 1
         ax.quiver(*at.T, *field.T, angles="xy", scale_units="xy", scale=scale, color=COLORS[0], width=0.006)
@@ -77,7 +77,7 @@ def image_rows(rows, *, value_range=(0, 1)):
         raise ValueError("give one row or more, all with the same number of images, and at least one")
     columns = count.pop()
     side = min(6.6 / columns, 1.0)
-    _, axes = figure(columns * side + 1.1, len(rows) * side + 0.1, len(rows), columns, squeeze=False)
+    _, axes = figure(columns * side + 1.1, len(rows) * side + 0.1, len(rows), columns, squeeze=False, dpi=DPI)
     for line, (name, images) in zip(axes, rows.items(), strict=True):
         for ax, image in zip(line, images, strict=True):
             picture = image[..., 0] if image.ndim == 3 and image.shape[-1] == 1 else image
