@@ -9,7 +9,7 @@ from coursekit.plots.style import COLORS, DPI, figure, finish
 def scatters(panels, *, limit):
     """Draw point clouds side by side, each in a square from -limit to limit.
 
-    panels: {title: points (n, 2)}; at most 2,000 points of each are drawn, the caption counts all of them.
+    panels: {title: points (n, 2)}; at most 1,000 points of each are drawn, the caption counts all of them.
     Raises ValueError if there is nothing to draw, or points have another shape.
     """
     panels = {title: as_array(points).astype(float) for title, points in panels.items()}
@@ -18,7 +18,7 @@ def scatters(panels, *, limit):
     _, axes = figure(2.6 * len(panels) + 0.2, 2.9, 1, len(panels), squeeze=False, dpi=DPI)
     words = []
     for ax, (title, points) in zip(axes.flat, panels.items(), strict=True):
-        ax.scatter(*points[:2000].T, s=3, alpha=0.4, color=COLORS[0], linewidths=0)
+        ax.scatter(*points[:1000].T, s=3, alpha=0.4, color=COLORS[0], linewidths=0)
         _frame(ax, title, limit)
         outside = np.mean(np.abs(points).max(axis=1) > limit)
         beyond = f", {outside:.1%} of them outside the picture" if outside else ""
@@ -76,7 +76,7 @@ def image_rows(rows, *, value_range=(0, 1)):
     if len(count) != 1 or not count - {0}:
         raise ValueError("give one row or more, all with the same number of images, and at least one")
     columns = count.pop()
-    side = min(6.6 / columns, 1.0)
+    side = min(5.6 / columns, 0.6)
     _, axes = figure(columns * side + 1.1, len(rows) * side + 0.1, len(rows), columns, squeeze=False, dpi=DPI)
     for line, (name, images) in zip(axes, rows.items(), strict=True):
         for ax, image in zip(line, images, strict=True):
