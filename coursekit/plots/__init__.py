@@ -24,6 +24,7 @@ _FUNCTIONS_OF = {
     "ch11_transformers_at_work": "bars visits",
     "ch12_autoencoders": "bound",
     "ch13_generative_adversarial_networks": "clouds judged swings",
+    "ch14_diffusion_models": "arrows image_rows scatters",
     "ch15_unsupervised_learning": "groups",
     "ch16_custom_training_loops": "over_steps",
     "ch18_pruning_and_quantization": "quantizer rounding_errors times weight_histograms",
