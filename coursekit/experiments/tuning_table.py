@@ -1,8 +1,8 @@
 """`python -m coursekit.experiments.tuning_table` makes `data/tuning_table.npz`: 864 settings, each trained three times.
 
 A small network reads the digits of scikit-learn (notebook 00's `load("digits")`, all 1,797 of them). The settings are
-all that the space below has. Each is trained on three splits of the digits, drawn at random: 500 digits to train on, 300 to
-validate, 997 to test. Kept is how many of the 300 and of the 997 are read rightly after each of 27 epochs. So every
+all that the space below has. Each is trained on three splits of the digits, drawn at random: 500 to train on, 300
+to validate, 997 to test. Kept is how many of the 300 and of the 997 are read rightly after each of 27 epochs. So every
 search in this space can be answered from the table: notebook 17 does hundreds of them.
 
 Networks of equal shape are trained many at once, as one more axis of the arrays, by NumPy. It took 82 seconds of one

@@ -1,7 +1,8 @@
 """Searching for hyperparameters in a table that knows every answer, and what makes such searches comparable.
 
 The table, `data/tuning_table.npz`, was made by `coursekit.experiments.tuning_table`: 864 settings of a small
-network for digits, each trained on three splits. A search that reads its trials off it costs milliseconds instead of minutes.
+network for digits, each trained on three splits. A search that reads its
+trials off it costs milliseconds instead of minutes.
 Keras Tuner and Optuna are imported where they are used.
 
 Born in notebook 17.

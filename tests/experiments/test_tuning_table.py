@@ -1,5 +1,7 @@
 """The script that makes the table: splits, gradients, and that a short training learns and agrees with Keras."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -56,3 +58,14 @@ def test_a_file_that_is_made_again_has_the_form_that_is_read(monkeypatch):
     monkeypatch.setattr(made, "RATES", made.RATES[3:4])
     table = made.make(layers=(1,), units=(8,), say=lambda *_, **__: None)
     assert table.shape == (1, 1, 3, 1, 3, 3, 1, 2) and table.dtype == np.uint16 and table.max() <= 997
+
+
+def test_a_record_is_made_once_and_kept(monkeypatch, tmp_path, capsys):
+    from coursekit.experiments import tuning_searches
+
+    monkeypatch.setattr(tuning_searches, "make", lambda repeat: {"chosen": repeat, "epochs": 378, "cpu_seconds": 1.0})
+    for repeats in (2, 3):
+        tuning_searches.main(tmp_path / "tuning.jsonl", repeats)
+    lines = [json.loads(line) for line in (tmp_path / "tuning.jsonl").read_text().splitlines()]
+    assert [(line["repeat"], line["chosen"]) for line in lines] == [(0, 0), (1, 1), (2, 2)]
+    assert capsys.readouterr().out.count("search") == 3
