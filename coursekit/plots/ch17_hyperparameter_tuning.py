@@ -132,3 +132,28 @@ def parallel(settings, scores, best=5):
         f"{len(settings)} trials as lines, scores from {low:.2f} to {high:.2f}. Thick: the best {best}, with "
         f"{scores[order[-best:]].min():.3f} or more; {common}."
     )
+
+
+def found_by(results, label, floor):
+    """Draw what several searches found: every repeat as a dot, the mean with twice its standard error as a bar.
+
+    results: {name: values of the repeats}, of any lengths; values below `floor` are counted on the left, not drawn.
+    Raises ValueError where there is nothing to draw.
+    """
+    if not results or any(len(values) < 2 for values in results.values()):
+        raise ValueError("give each search two values or more")
+    _, ax = figure(7.2, 0.9 + 0.32 * len(results))
+    words = []
+    for i, (name, values) in enumerate(results.items()):
+        values = np.asarray(values, dtype=float)
+        mean, error = values.mean(), 2 * values.std(ddof=1) / len(values) ** 0.5
+        ax.plot(values[values >= floor], np.full(int((values >= floor).sum()), i), ".", color=GRAY, markersize=5)
+        if mean >= floor:
+            ax.errorbar(mean, i, xerr=error, fmt=MARKERS[i % 8], color=COLORS[i % 6], capsize=4, markersize=7)
+        below = int((values < floor).sum())
+        if below:
+            ax.text(floor, i, f"◂ {below}", fontsize=9, va="center", ha="left")
+        words.append(f"{name} {mean:.3f} ({len(values)} repeats, {below} below {floor})")
+    ax.set(xlabel=label, yticks=range(len(results)), yticklabels=list(results), xlim=(floor - 0.002, None))
+    ax.invert_yaxis()
+    finish(f"{label}, means with twice their standard errors: {'; '.join(words)}.")

@@ -53,3 +53,11 @@ def test_parallel_lines_say_what_the_best_share(drawn):
 def test_what_does_not_fit_is_refused(name, given):
     with pytest.raises(ValueError, match="give"):
         getattr(plots, name)(*given)
+
+
+def test_repeats_below_the_floor_are_counted(drawn):
+    figure, caption = drawn("found_by", {"a": [0.96, 0.94, 0.5], "b": [0.95, 0.97]}, "accuracy", 0.9)
+    assert "a 0.800 (3 repeats, 1 below 0.9); b 0.960 (2 repeats, 0 below 0.9)." in caption
+    assert [len(line.get_xdata()) for line in figure.axes[0].lines if line.get_marker() == "."] == [2, 2]
+    with pytest.raises(ValueError, match="two values or more"):
+        plots.found_by({"a": [1.0]}, "accuracy", 0.9)
