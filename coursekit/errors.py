@@ -33,6 +33,10 @@ class CheckpointError(CoursekitError):
     """A checkpoint can't be taken up: it is cut or altered, or belongs to another model or optimizer."""
 
 
+class TuningError(CoursekitError, ValueError):
+    """A search can't be made as asked: a space with nothing to choose, or a folder that holds another search."""
+
+
 class CompressedFileError(CoursekitError):
     """A compressed model can't be written or read: a cut or altered file, or one that names what may not be built."""
 
