@@ -39,7 +39,7 @@ def check_sizes(answer):
 # --- 12.2 -------------------------------------------------------------------------------------------------------------
 @exercise("12.2")
 def check_spoil(spoil):
-    """Images of any size, with negative values in them; shares 0, 1 and between; each image and each draw on its own."""
+    """Images of any size, with negative values in them; shares 0, 1 and between; each image and draw on its own."""
     rng = np.random.default_rng()
     for share, shape in [(0.3, (40, 9, 13)), (0.0, (3, 4, 4)), (1.0, (3, 4, 4)), (0.75, (1, 60, 50))]:
         images = rng.normal(size=shape)
