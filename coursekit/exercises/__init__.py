@@ -139,7 +139,9 @@ def _forgets_return(answer):
     """
     steps = list(dis.get_instructions(answer.__code__)) if hasattr(answer, "__code__") else []
     idle = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
-    return not any(step.argval is ... for step in steps) and not {step.opname for step in steps} <= idle
+    constants = [step.argval if isinstance(step.argval, tuple) and step.argval else (step.argval,) for step in steps]
+    left = any(all(one is ... for one in constant) for constant in constants)  # y = ..., and y, z = ..., ...
+    return not left and not {step.opname for step in steps} <= idle
 
 
 def _what_there_is(number):

@@ -67,6 +67,10 @@ def test_a_function_that_forgets_its_return_is_told_so(capsys):
         double = ...
         return double
 
+    def two_gaps(x):
+        double, half = ..., ...
+        return double or half
+
     def passing(x):
         pass
 
@@ -81,14 +85,18 @@ def test_a_function_that_forgets_its_return_is_told_so(capsys):
     def shuffling(x):
         return np.random.default_rng().shuffle([x, x])
 
-    for nothing_done in (gap, half_done, passing, pointing):
+    for nothing_done in (gap, half_done, two_gaps, passing, pointing):
         check("98.1", nothing_done)
     said = capsys.readouterr().out.splitlines()
-    assert len(said) == 4 and all("not attempted" in line for line in said)
-    for finished in (forgetful, appending, shuffling, lambda x: print(end="")):
+    assert len(said) == 5 and all("not attempted" in line for line in said)
+
+    def last_column(x):
+        np.ones((2, 3))[..., 0] * x
+
+    for finished in (last_column, forgetful, appending, shuffling, lambda x: print(end="")):
         check("98.1", finished)
     said = capsys.readouterr().out.splitlines()
-    assert len(said) == 4 and all("returned nothing" in line for line in said)
+    assert len(said) == 5 and all("returned nothing" in line for line in said)
     with pytest.raises(WrongAnswer, match="returned nothing"):
         grade("98.1", forgetful)
 
