@@ -7,7 +7,6 @@ hint: one sentence that names the likely mistake without giving the answer away.
 
 import dis
 import importlib
-import itertools
 import pkgutil
 import signal
 import threading
@@ -79,7 +78,7 @@ def attempt(identifier, answer):
     """
     checker = find(identifier)
     if checker is None:
-        return f"there is no exercise {identifier!r}; this course has {', '.join(_known()) or 'none yet'}"
+        return f"there is no exercise {identifier!r}" + _what_there_is(str(identifier).split(".")[0])
     if answer is None or answer is ...:
         return NOT_ATTEMPTED
     try:
@@ -134,19 +133,23 @@ def _at_most(seconds):
 
 
 def _forgets_return(answer):
-    """Whether `answer` is a function that does something, unlike the gap as it was handed out, and returns nothing."""
+    """Whether `answer`, which gave nothing, is a function that does something, unlike the gap as it was handed out.
+
+    `return values.append(0)` does something and returns None; where an `...` is left, a gap is left.
+    """
     steps = list(dis.get_instructions(answer.__code__)) if hasattr(answer, "__code__") else []
     idle = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
-    returned = [step for step in steps if step.opname == "RETURN_CONST"]
-    returned += [before for before, step in itertools.pairwise(steps) if step.opname == "RETURN_VALUE"]
-    nothing = all(step.opname in ("LOAD_CONST", "RETURN_CONST") and step.argval is None for step in returned)
-    return nothing and not {step.opname for step in steps} <= idle
+    constants = [step.argval if isinstance(step.argval, tuple) and step.argval else (step.argval,) for step in steps]
+    left = any(all(one is ... for one in constant) for constant in constants)  # y = ..., and y, z = ..., ...
+    return not left and not {step.opname for step in steps} <= idle
 
 
-def _known():
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
-    return sorted(_CHECKERS, key=lambda known: [int(part) for part in known.split(".")])
+def _what_there_is(number):
+    """The ids that start with this number; other notebooks' modules are not loaded for that."""
+    known = ids(number) if number.isdecimal() else []
+    if known:
+        return f"; this notebook has {', '.join(known)}"
+    return '; an id is the number of the notebook, a point and the number of the exercise, such as "9.2"'
 
 
 def _hint_from(error, answer):

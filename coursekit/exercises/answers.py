@@ -10,6 +10,7 @@ import numpy as np
 from coursekit.arrays import as_array
 from coursekit.exercises import NOT_ATTEMPTED
 
+CHANGED = "what you were given has changed: compute without writing into it (a copy helps)"
 _WORDS = {2: "two", 3: "three", 4: "four", 5: "five"}
 
 
@@ -47,6 +48,25 @@ def parts_of(answer, count, stacked=False):
     return list(answer)
 
 
+def changed(given, was):
+    """Whether what was handed out is no longer what it was: arrays, dictionaries, and lists and tuples of anything.
+
+    A check that finds this says CHANGED.
+    """
+    if isinstance(was, (list, tuple)):
+        if not isinstance(given, (list, tuple)) or len(given) != len(was):
+            return True
+        return any(changed(*pair) for pair in zip(given, was, strict=True))
+    return not np.array_equal(given, was)
+
+
+def beside(value, limit, decimals):
+    """`value` with so many decimals, and with more where it would look like the limit that it has missed."""
+    while float(f"{value:.{decimals}f}") == limit and decimals < 12:
+        decimals += 1
+    return f"{value:.{decimals}f}"
+
+
 def network_like(answer, like):
     """A network as a list of [weights, bias] in single precision, or a hint if it is none with the shapes of `like`."""
     parts = parts_of(answer, len(like))
@@ -72,11 +92,12 @@ def close(got, right):
     return np.allclose(got, right, rtol=1e-5, atol=1e-5 * scale)
 
 
-def compare_numbers(answer, right, hints, otherwise, rtol=0.0, atol=0.0):
+def compare_numbers(answer, right, hints, otherwise, rtol=0.0, atol=0.0, also=None):
     """None, NOT_ATTEMPTED or a hint for a list of numbers; of several that are wrong, the first is spoken of.
 
     right: {name: number}, in the order of the answer; hints: {name: {wrong number: hint}}; otherwise: a hint for all
-    other wrong numbers, or {name: hint}; rtol, atol: how far from right is right, as in np.isclose.
+    other wrong numbers, or {name: hint}; rtol, atol: how far from right is right, as in np.isclose; also: {name: (low,
+    high)}, where the number is right, too, as one rounds it. Arrays with one element are numbers.
     """
     if missing(answer):
         return NOT_ATTEMPTED
@@ -89,9 +110,11 @@ def compare_numbers(answer, right, hints, otherwise, rtol=0.0, atol=0.0):
         if missing(given):
             return f"{name} is still to do" + ("; what stands before it is right" if place else "")
         number = numbers(given)
-        if number is None or number.shape != () or not np.isfinite(number):
+        if number is None or number.size != 1 or not np.isfinite(number).all():
             return f"{name} should be a plain number, not {repr(given)[:40]}"
-        if not np.isclose(number, wanted, rtol=rtol, atol=atol):
+        number = number.reshape(())
+        low, high = (also or {}).get(name, (wanted, wanted))
+        if not (np.isclose(number, wanted, rtol=rtol, atol=atol) or low <= number <= high):
             known = (hint for wrong, hint in hints.get(name, {}).items() if np.isclose(number, wrong, rtol, atol))
             return f"{name}: {next(known, otherwise if isinstance(otherwise, str) else otherwise[name])}"
     return None

@@ -3,9 +3,16 @@
 import numpy as np
 
 from coursekit.exercises import NOT_ATTEMPTED, exercise
-from coursekit.exercises.answers import compare_letters, compare_numbers, missing, numbers, parts_of
-
-_CHANGED = "what you were given has changed: compute without writing into it (a copy helps)"
+from coursekit.exercises.answers import (
+    CHANGED,
+    beside,
+    changed,
+    compare_letters,
+    compare_numbers,
+    missing,
+    numbers,
+    parts_of,
+)
 
 
 def _array(got, shape, what):
@@ -68,13 +75,9 @@ _ECHO_HINTS = {
 @exercise("9.1")
 def check_echo(answer):
     """Three numbers about h_t = x_t + h_(t-1) / 2."""
-    parts = parts_of(answer, 3, stacked=True)
-    exact = [
-        float(value) if numbers(value) is not None and numbers(value).shape == () else value for value in parts or []
-    ]
-    if parts and isinstance(exact[2], float) and 0.00095 <= exact[2] <= 0.001:  # 1/1024 as one rounds it
-        answer = [*parts[:2], 0.5**10]
-    return compare_numbers(answer, _ECHOES, _ECHO_HINTS, "not yet; write down the state after each step", rtol=2e-3)
+    rounded = {"the effect of the first of eleven": (0.00095, 0.001001)}  # 1/1024; 0.001 in single precision, too
+    otherwise = "not yet; write down the state after each step"
+    return compare_numbers(answer, _ECHOES, _ECHO_HINTS, otherwise, rtol=2e-3, also=rounded)
 
 
 # --- 9.2 --------------------------------------------------------------------------------------------------------------
@@ -129,8 +132,8 @@ def check_clip(clip):
         got = clip(given, float(most))
         if missing(got):
             return NOT_ATTEMPTED
-        if not all(np.array_equal(now, was) for now, was in zip(given, gradients, strict=True)):
-            return _CHANGED
+        if changed(given, gradients):
+            return CHANGED
         parts = parts_of(got, len(gradients))
         if parts is None:
             return f"return a list of {len(gradients)} arrays, one for each that you were given"
@@ -191,12 +194,15 @@ def check_masked_mean(masked_mean):
         mask = (np.arange(time) < lengths[:, None])[:, :, None]
         filled = x * mask
         mistakes = {
-            "that is the mean over all frames, padding and all": x.mean(axis=1),
+            "that is the mean over all frames, padding and all (it need not be zeros: use `lengths`)": x.mean(axis=1),
             "the padding is set to zero, but still counted: divide by the number of true frames": filled.mean(axis=1),
             "that is the sum; divide it by the number of true frames": filled.sum(axis=1),
             "the padding is added in: set it to zero first": x.sum(axis=1) / lengths[:, None],
             "one frame too many: frame number `lengths` is padding already": np.stack(
                 [word[: length + 1].mean(axis=0) for word, length in zip(x, lengths, strict=True)]
+            ),
+            "one frame too many is added up: frames are counted from 0, so `<`": np.stack(
+                [word[: length + 1].sum(axis=0) / length for word, length in zip(x, lengths, strict=True)]
             ),
             "the last true frame is missing": np.stack(
                 [word[: max(length - 1, 1)].mean(axis=0) for word, length in zip(x, lengths, strict=True)]
@@ -208,8 +214,8 @@ def check_masked_mean(masked_mean):
         got = masked_mean(*given)
         if missing(got):
             return NOT_ATTEMPTED
-        if not (np.array_equal(given[0], x) and np.array_equal(given[1], lengths)):
-            return _CHANGED
+        if changed(given, (x, lengths)):
+            return CHANGED
         array = _array(got, right.shape, "the mean")
         if isinstance(array, str):
             over = right.mean(axis=1).shape == np.shape(numbers(got) if numbers(got) is not None else 0)
@@ -233,7 +239,7 @@ def _seasonal(x, season, horizon):
 def check_seasonal(seasonal):
     """Horizons shorter than the season, as long, and longer; windows that hold more than one season, or just one."""
     rng = np.random.default_rng()
-    cases = [(4, 3, 2), (4, 4, 9), (3, 0, 3), (5, 2, 13), (1, 4, 3)]
+    cases = [(4, 4, 9), (4, 3, 2), (3, 0, 3), (5, 2, 13), (1, 4, 3)]
     for season, more, horizon in cases:
         n, length = rng.integers(2, 5), season + more
         x = rng.normal(size=(n, length)) * 3
@@ -253,8 +259,8 @@ def check_seasonal(seasonal):
         got = seasonal(given, season, horizon)
         if missing(got):
             return NOT_ATTEMPTED
-        if not np.array_equal(given, x):
-            return _CHANGED
+        if changed(given, x):
+            return CHANGED
         array = numbers(got)
         if array is not None and array.ndim == 2 and array.shape == (n, min(season, horizon)) and horizon > season:
             return f"a horizon of {horizon} is longer than the season of {season}: go round again"
@@ -296,9 +302,12 @@ def check_encode(encode):
             words[n - length] = known[0]
         all_numbers = [number_of.get(word, 1) for word in words]
         right = np.array((all_numbers + [0] * length)[:length], dtype=float)
-        got = encode(list(words), dict(number_of), length)
+        given = list(words), dict(number_of)
+        got = encode(*given, length)
         if missing(got):
             return NOT_ATTEMPTED
+        if changed(given, (words, number_of)):
+            return CHANGED
         array = numbers(got)
         if array is None:
             return f"return a list of numbers, not {repr(got)[:40]}; an unknown word is 1"
@@ -336,11 +345,13 @@ def check_forecast(forecast):
     values = np.concatenate([data.y_train, data.y_test]) * np.random.default_rng().uniform(2, 4)
     ours, naive = [], []
     for origin in range(_FIRST, len(values) - _HORIZON + 1, _EVERY):
-        past, came = values[:origin].copy(), values[origin : origin + _HORIZON]
-        seasonal = past[len(past) - _SEASON :].copy()
-        got = forecast(past, _HORIZON)
+        past, came = values[:origin], values[origin : origin + _HORIZON]
+        seasonal, given = past[len(past) - _SEASON :], past.copy()
+        got = forecast(given, _HORIZON)
         if missing(got):
             return NOT_ATTEMPTED
+        if changed(given, past):
+            return CHANGED
         array = numbers(got)
         array = array.reshape(-1) if array is not None and array.ndim == 2 and 1 in array.shape else array
         array = _array(got if array is None else array, (_HORIZON,), "the forecast")
@@ -354,9 +365,9 @@ def check_forecast(forecast):
     if ratio <= _ENOUGH:
         return None
     if ratio < 0.9999:
-        return f"the error is {ratio:.2f} times that of the seasonal naive forecast; at most {_ENOUGH} is asked for"
+        times = beside(ratio, _ENOUGH, 2)
+        return f"the error is {times} times that of the seasonal naive forecast; at most {_ENOUGH} is asked for"
     if ratio < 1.0001:
         return "that is the seasonal naive forecast itself; what could it be mixed with?"
-    return (
-        f"the error is {ratio:.2f} times that of the seasonal naive forecast, so larger; does it follow the 11 years?"
-    )
+    times = beside(ratio, 1, 2)
+    return f"the error is {times} times that of the seasonal naive forecast, so larger; does it follow the 11 years?"

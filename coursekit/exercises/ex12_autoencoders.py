@@ -1,21 +1,26 @@
 """The checks of notebook 12, Autoencoders."""
 
+import itertools
+
 import numpy as np
 
 from coursekit.exercises import NOT_ATTEMPTED, exercise
-from coursekit.exercises.answers import compare_letters, compare_numbers, missing, numbers
+from coursekit.exercises.answers import CHANGED, beside, changed, compare_letters, compare_numbers, missing, numbers
 
 # --- 12.1 -------------------------------------------------------------------------------------------------------------
 _SIZES = {"the factor": 49, "the parameters": 25_088, "the error": 0}
 _SIZE_HINTS = {
     "the factor": {
         16: "that is the length of the code; how many times does it go into 784?",
-        1 / 49: "that is the other way round",
+        1 / 49: "that is the other way round", 0.0204: "that is the other way round",
+        0.02: "that is the other way round",
         768: "that is how many numbers fewer; a factor is asked for", 6.125: "one byte each, not one bit",
         392: "one byte each, not one bit", 28: "an image has 28 × 28 numbers",
     },
     "the parameters": {
         12_544: "that is one of two layers", 25_888: "that is with biases; these layers have none",
+        25_104: "that is with the biases of the code; these layers have none",
+        25_872: "that is with the biases of the last layer; these layers have none",
         13_328: "that is one layer, with biases",
         12_560: "that is one layer, with biases", 614_656: "the code in the middle has 16 numbers, not 784",
         1568: "each of the 784 inputs has a weight to each of the 16 numbers of the code",
@@ -27,15 +32,14 @@ _SIZE_HINTS = {
 @exercise("12.1")
 def check_sizes(answer):
     """49 times, 25,088 parameters, no error."""
-    return compare_numbers(
-        answer, _SIZES, _SIZE_HINTS, "not yet; count the numbers on both sides", rtol=1e-3, atol=1e-6
-    )
+    otherwise = "not yet; count the numbers on both sides"
+    return compare_numbers(answer, _SIZES, _SIZE_HINTS, otherwise, rtol=1e-6, atol=1e-9)
 
 
 # --- 12.2 -------------------------------------------------------------------------------------------------------------
 @exercise("12.2")
 def check_spoil(spoil):
-    """Images of any size, with zeros and negative values in them; shares 0, 1 and between; each image on its own."""
+    """Images of any size, with negative values in them; shares 0, 1 and between; each image and draw on its own."""
     rng = np.random.default_rng()
     for share, shape in [(0.3, (40, 9, 13)), (0.0, (3, 4, 4)), (1.0, (3, 4, 4)), (0.75, (1, 60, 50))]:
         images = rng.normal(size=shape)
@@ -43,14 +47,21 @@ def check_spoil(spoil):
         got = spoil(given, share, np.random.default_rng(rng.integers(2**31)))
         if missing(got):
             return NOT_ATTEMPTED
-        if not np.array_equal(given, images):
-            return "the images that were given have changed; return a new array"
+        if changed(given, images):
+            return CHANGED
         got = numbers(got)
         if hint := _spoiled_hint(got, images, share):
             return hint
-    again = [numbers(spoil(images.copy(), 0.5, np.random.default_rng(seed))) for seed in (0, 1)]
-    if np.array_equal(*again):
+    draws = [numbers(spoil(images.copy(), 0.5, np.random.default_rng(seed))) for seed in (0, 0, 1, 2, 3)]
+    for got in draws:
+        if hint := _spoiled_hint(got, images, 0.5):
+            return hint
+    if any(np.array_equal(*pair) for pair in itertools.combinations(draws[1:], 2)):
         return "two generators spoil the same pixels: draw them with `rng`"
+    if not np.array_equal(draws[0], draws[1]):
+        return "equal generators spoil other pixels: draw with `rng` alone"
+    if len({np.count_nonzero(got) for got in draws}) == 1:
+        return "every draw takes exactly as many pixels; each pixel should go by chance"
     return None
 
 
@@ -88,6 +99,8 @@ def check_threshold(threshold):
         got = threshold(given, share)
         if missing(got):
             return NOT_ATTEMPTED
+        if changed(given, errors):
+            return CHANGED
         got = numbers(got)
         if got is None or got.size != 1:
             return "return one number: one of the errors"
@@ -118,9 +131,12 @@ def check_kl(kl):
         mean, log_variance = rng.normal(size=(n, k)), rng.normal(size=(n, k))
         each = _divergence(mean, log_variance)
         right, mistakes = each.sum(axis=1).mean(), _kl_mistakes(mean, log_variance, each)
-        got = kl(mean.copy(), log_variance.copy())
+        given = mean.copy(), log_variance.copy()
+        got = kl(*given)
         if missing(got):
             return NOT_ATTEMPTED
+        if changed(given, (mean, log_variance)):
+            return CHANGED
         got = numbers(got)
         if got is None or got.size != 1:
             shape = "nothing like it" if got is None else f"an array of the shape {got.shape}"
@@ -200,9 +216,12 @@ def check_draw(draw):
             "the noise is missing, so nothing is drawn": mean + np.exp(log_variance / 2),
             "the noise has no standard deviation: multiply it by σ": mean + epsilon,
         }
-        got = draw(mean.copy(), log_variance.copy(), epsilon.copy())
+        given = mean.copy(), log_variance.copy(), epsilon.copy()
+        got = draw(*given)
         if missing(got):
             return NOT_ATTEMPTED
+        if changed(given, (mean, log_variance, epsilon)):
+            return CHANGED
         got = numbers(got)
         if got is None or got.shape != shape:
             return f"the codes should have the shape {shape}" + ("" if got is None else f", not {got.shape}")
@@ -225,20 +244,46 @@ def check_denoiser(model):
     """A model with few parameters, on 400 digits that the page does not use, with noise of its own."""
     from coursekit.datasets import load
 
+    if isinstance(model, type):
+        return f"that is the class {model.__name__}; hand in the model that was made of it and trained"
     if not hasattr(model, "count_params"):
         return "hand in the trained Keras model itself"
+    if hint := _form_hint(getattr(model, "input_shape", None), getattr(model, "outputs", None)):
+        return hint
     if model.count_params() > _MOST_PARAMETERS:
         return f"it has {model.count_params():,} parameters, and {_MOST_PARAMETERS:,} are allowed"
     rng = np.random.default_rng()
     clean = load("mnist5k").x_test[rng.choice(1000, 400, replace=False), ..., None].astype("float32") / 255
     for noise, most in _MOST_ERROR.items():
         noisy = (clean + noise * rng.normal(size=clean.shape)).clip(0, 1).astype("float32")
-        got = numbers(model(noisy))
+        got = model(noisy)
+        several = list(got.values()) if isinstance(got, dict) else got
+        if isinstance(several, (list, tuple)) and len(several) != len(clean):
+            if len(several) != 1:
+                return _form_hint(None, several)
+            got = several[0]
+        got = numbers(got)
         if got is None or got.shape != clean.shape:
-            return f"from images (400, 28, 28, 1) the model should make images of the same shape, not {got.shape}"
+            instead = "something that is no array" if got is None else got.shape
+            return f"from images (400, 28, 28, 1) the model should make images of the same shape, not {instead}"
         error = float(((got - clean) ** 2).mean())
         if not error < most:
             untouched = float(((noisy - clean) ** 2).mean())
             than = " (leaving the image as it is gives less)" if untouched < error else ""
-            return f"at a noise of {noise} its error is {error:.4f}, and it should be below {most}{than}"
+            return f"at a noise of {noise} its error is {beside(error, most, 4)}, and it should be below {most}{than}"
+    return None
+
+
+def _form_hint(takes, gives):
+    """What to say of a model's shape of input and its list of outputs, as far as they are known, or None."""
+    image = (28, 28, 1)
+    if takes is not None and not (
+        isinstance(takes, tuple)
+        and len(takes) == 4
+        and all(size in (None, wanted) for size, wanted in zip(takes[1:], image, strict=True))
+    ):
+        shape = tuple(takes[1:]) if isinstance(takes, tuple) else takes
+        return f"the model should take images of the shape {image}; yours takes {shape}"
+    if isinstance(gives, (list, tuple)) and len(gives) != 1:
+        return f"the model should have one output, the image without its noise; yours has {len(gives)}"
     return None

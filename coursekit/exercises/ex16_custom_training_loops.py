@@ -3,7 +3,16 @@
 import numpy as np
 
 from coursekit.exercises import NOT_ATTEMPTED, RETURNS_NOTHING, exercise
-from coursekit.exercises.answers import close, compare_letters, compare_numbers, missing, numbers
+from coursekit.exercises.answers import (
+    CHANGED,
+    beside,
+    changed,
+    close,
+    compare_letters,
+    compare_numbers,
+    missing,
+    numbers,
+)
 from coursekit.training.schedules import excess_after
 
 # --- 16.1 -------------------------------------------------------------------------------------------------------------
@@ -69,9 +78,12 @@ def check_epoch_loss(epoch_loss):
         losses = rng.uniform(0.1, 9, size=len(sizes)).tolist()
         every_sample = np.repeat(losses, sizes)  # the loss of a sample is taken to be its batch's mean
         right = every_sample.mean()
-        got = epoch_loss(list(losses), list(sizes))
+        given = list(losses), list(sizes)
+        got = epoch_loss(*given)
         if missing(got):
             return NOT_ATTEMPTED if got is ... or len(sizes) == 4 else RETURNS_NOTHING
+        if changed(given, (losses, sizes)):
+            return CHANGED
         value = numbers(got)
         if value is None or value.size != 1:
             return f"return one number, not {repr(got)[:40]}"
@@ -115,7 +127,27 @@ def check_rest_of_epoch(rest_of_epoch):
         if rows is None or rows.ndim != 1:
             return f"return the rows as a list or an array of whole numbers, not {repr(got)[:40]}"
         if not np.array_equal(rows, right):
-            return _rest_hint(rows, order, right, batch_size, done)
+            return _drawn_otherwise(rows, state, n, done * batch_size) or _rest_hint(
+                rows, order, right, batch_size, done
+            )
+    return None
+
+
+def _drawn_otherwise(rows, state, n, skipped):
+    """A hint if the rows come from the right state by other draws than the one asked for."""
+    if not skipped:
+        return None
+    generator = np.random.default_rng()
+    generator.bit_generator.state = state
+    left = generator.permutation(n - skipped)
+    if np.array_equal(rows, left) or np.array_equal(rows, left + skipped):
+        return "draw the order of all n rows, then skip"
+    generator.bit_generator.state = state
+    generator.permutation(n)
+    for _ in range(skipped):  # one more for each batch that is done, perhaps
+        again = generator.permutation(n)
+        if np.array_equal(rows, again) or np.array_equal(rows, again[skipped:]):
+            return "draw once: a second `permutation` is the order of the next epoch"
     return None
 
 
@@ -132,8 +164,9 @@ def _rest_hint(rows, order, right, batch_size, done):
     for hint, mistaken in mistakes.items():
         if mistaken is not None and not np.array_equal(mistaken, right) and np.array_equal(rows, mistaken):
             return hint
-    if len(rows) == len(right) and set(rows.tolist()) != set(right.tolist()):
-        return "as many rows as there should be, but others: give the generator the state before you draw"
+    if len(rows) == len(right):
+        but = "in another order" if set(rows.tolist()) == set(right.tolist()) else "but others"
+        return f"as many rows as there should be, {but}: is `permutation(n)` the first draw after setting the state?"
     first = f"the first rows to come are {right[:4].tolist()}"
     return f"{first}; yours are {rows[:4].astype(int).tolist()}, {len(rows)} instead of {len(right)}"
 
@@ -177,9 +210,12 @@ def check_clip(clip):
                 gradients, max(1.0, limit / length)
             ),
         }
-        got = clip([gradient.copy() for gradient in gradients], limit)
+        given = [gradient.copy() for gradient in gradients]
+        got = clip(given, limit)
         if missing(got):
             return NOT_ATTEMPTED
+        if changed(given, gradients):
+            return CHANGED
         if hint := _clip_hint(got, right, mistakes):
             return hint
     zeros = [np.zeros((2, 2)), np.zeros(2)]
@@ -234,6 +270,9 @@ _RATE_MISTAKES = {
     "the rate would be 0 at step `steps`, not at the step before it": lambda t, n, w, p: (
         p * (t + 1) / w if t < w else p * (n - 1 - t) / (n - 1 - w)
     ),
+    "step `warmup` belongs to the fall already": lambda t, n, w, p: (
+        p * (t + 1) / w if t <= w else p * (n - t) / (n - w)
+    ),
     "the peak is missing as a factor": lambda t, n, w, p: (t + 1) / w if t < w else (n - t) / (n - w),
     "the fall begins at step `warmup` with the peak itself": lambda t, n, w, p: (
         p * (t + 1) / w if t < w else p * (n - t - 1) / (n - w)
@@ -270,14 +309,17 @@ def check_rate(rate):
 
 
 # --- 16.7 -------------------------------------------------------------------------------------------------------------
+_SEED = 167
 WANTED, LENGTHS, CONSTANTS = 0.85, (200, 400), (0.003, 0.005, 0.008, 0.012)
 
 
 @exercise("16.7")
 def check_schedule(my_rates):
-    """The mean excess against that of constant rates, on the same new problems and with the same noise."""
+    """The mean excess against that of constant rates, on the same problems and with the same noise.
+
+    The problems are always the same, so that who hands in the same rates again is told the same again.
+    """
     ours, constant = 0.0, 0.0
-    seed = int(np.random.default_rng().integers(2**32))
     for steps in LENGTHS:
         got = my_rates(steps)
         if missing(got):
@@ -287,7 +329,7 @@ def check_schedule(my_rates):
             return f"return an array with {steps} rates, one for each step"
         if not (np.isfinite(rates).all() and (rates >= 0).all()):
             return "each rate should be a number of 0 or more"
-        excess = lambda rates, steps=steps: excess_after(rates, np.random.default_rng([seed, steps]), 60).mean()
+        excess = lambda rates, steps=steps: excess_after(rates, np.random.default_rng([_SEED, steps]), 60).mean()
         ours += excess(rates)
         constant += min(excess(np.full(steps, rate)) for rate in CONSTANTS)
     ratio = ours / constant
@@ -295,8 +337,9 @@ def check_schedule(my_rates):
         return None
     if not ratio < 1e3:
         return "with your rates the training diverges: the first ones are too large"
+    times = beside(ratio, WANTED, 3)
     if np.ptp(rates) == 0:
-        return f"that is a constant rate, {ratio:.2f} times the best constant one; large steps first, small ones last"
+        return f"that is a constant rate, {times} times the best constant one; large steps first, small ones last"
     if rates[-1] > rates[0]:
-        return f"your rates rise ({ratio:.2f} times the best constant rate): the small steps belong at the end"
-    return f"{ratio:.2f} times the distance of the best constant rate; at most {WANTED} is wanted: try other peaks"
+        return f"your rates rise ({times} times the best constant rate): the small steps belong at the end"
+    return f"{times} times the distance of the best constant rate; at most {WANTED} is wanted: try other peaks"

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from coursekit.exercises import NOT_ATTEMPTED
-from coursekit.exercises.answers import close, compare_letters, missing, numbers, parts_of
+from coursekit.exercises.answers import (
+    beside,
+    changed,
+    close,
+    compare_letters,
+    compare_numbers,
+    missing,
+    numbers,
+    parts_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +76,59 @@ def test_close_forgives_single_precision_and_no_more():
 
 def test_gaps_are_missing():
     assert missing(None) and missing(...) and not missing(0) and not missing(np.zeros(2))
+
+
+@pytest.mark.parametrize(
+    "was, now",
+    [
+        (np.zeros(2), np.array([0, 1.0])),
+        ([np.zeros(2), np.ones(1)], [np.zeros(2), np.zeros(1)]),
+        ([["a", "b"], ["c"]], [["ab"], ["c"]]),
+        ([["a", "b"], ["c"]], ["ab", 3]),
+        ([1, 2], [1, 2, 3]),
+        ([1, 2], [2, 1]),
+        ((["a"], {"a": 2}), (["a"], {"a": 2, "b": 1})),
+    ],
+)
+def test_what_was_handed_out_is_seen_to_change(was, now):
+    assert changed(now, was) and not changed(was, was) and not changed(now, now)
+
+
+def test_a_missed_limit_never_looks_as_if_it_were_met():
+    assert beside(1.234, 0.85, 2) == "1.23" and beside(0.8504, 0.85, 3) == "0.8504"
+    assert beside(0.00500004, 0.005, 4) == "0.00500004" and beside(float("nan"), 0.005, 4) == "nan"
+
+
+TWO = {"(a)": 49, "(b)": 1 / 256}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [49, 1 / 256],
+        [np.array([49]), np.array([[1 / 256]])],
+        ([49.0], (1 / 256,)),
+        np.array([[49], [1 / 256]]),
+        (49, 0.004),
+    ],
+)
+def test_numbers_are_right_as_arrays_with_one_element_and_rounded(answer):
+    assert compare_numbers(answer, TWO, {}, "not yet", rtol=1e-6, also={"(b)": (0.0039, 0.004)}) is None
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        ([np.array([16.0]), 1], "(a): the code"),
+        ([49, 0.0041], "(b): not yet"),
+        ([[49, 49], 1], "(a) should be a plain number"),
+        ([[], 1], "(a) should be a plain number"),
+        ([np.array([np.nan]), 1], "(a) should be a plain number"),
+    ],
+)
+def test_the_first_wrong_number_gets_its_hint(answer, hint):
+    hints = {"(a)": {16: "the code"}}
+    assert compare_numbers(answer, TWO, hints, "not yet", also={"(b)": (0.0039, 0.004)}).startswith(hint)
 
 
 RIGHT, HINTS = {"(a)": "B", "(b)": "A", "(c)": "B"}, {"(a)": "first", "(b)": "second", "(c)": "third"}

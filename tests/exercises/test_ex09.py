@@ -5,6 +5,7 @@ import pytest
 
 from coursekit.datasets import load
 from coursekit.exercises import NOT_ATTEMPTED, attempt
+from coursekit.exercises import ex09_sequences as checks
 
 TIMES = 30
 
@@ -89,11 +90,13 @@ RIGHT = [
     ("9.1", np.array(ECHOES)),
     ("9.1", (3.0, 4.5, 0.00098)),
     ("9.1", [3, 4.5, 1 / 1024]),
+    ("9.1", [np.array([3.0]), 4.5, np.array([0.001], "float32")]),
     ("9.2", clip),
     ("9.2", clip_with_keras_like_formula),
     ("9.2", lambda gradients, most: [one.tolist() for one in clip(gradients, most)]),
     ("9.3", COUNTS),
     ("9.3", np.array(COUNTS, dtype="float32")),
+    ("9.3", [np.array([count]) for count in COUNTS]),
     ("9.4", masked_mean),
     ("9.4", masked_mean_in_a_loop),
     ("9.4", masked_mean_with_nan),
@@ -142,6 +145,28 @@ def spoils(function):
     return answer
 
 
+def adds_words(words, number_of, length):
+    result = encode(words, number_of, length)
+    for word in words:
+        number_of.setdefault(word, 1)
+    return result
+
+
+def fills_up(words, number_of, length):
+    result = encode(words, number_of, length)
+    words += [""] * (length + 1)
+    return result
+
+
+def cut_in_place(function):
+    def answer(past, horizon):
+        result = function(past, horizon)
+        past -= past.mean()
+        return result
+
+    return answer
+
+
 def clipped_by(length):
     return lambda gradients, most: [gradient * min(1.0, most / length(gradients)) for gradient in gradients]
 
@@ -182,7 +207,12 @@ WRONG = [
     ("9.3", with_place(COUNTS, 3, 32), "covers all 5 features"),
     ("9.3", with_place(COUNTS, 3, 120), "one a kernel"),
     ("9.3", with_place(COUNTS, 3, 999), "not yet"),
-    ("9.4", lambda x, lengths: x.mean(axis=1), "padding and all"),
+    ("9.4", lambda x, lengths: x.mean(axis=1), "padding and all (it need not be zeros: use `lengths`)"),
+    (
+        "9.4",
+        lambda x, lengths: (x * (np.arange(x.shape[1]) <= lengths[:, None])[..., None]).sum(axis=1) / lengths[:, None],
+        "frames are counted from 0, so `<`",
+    ),
     ("9.4", lambda x, lengths: masked_mean(x, lengths) * (lengths / x.shape[1])[:, None], "still counted"),
     ("9.4", lambda x, lengths: masked_mean(x, lengths) * lengths[:, None], "that is the sum"),
     ("9.4", lambda x, lengths: x.sum(axis=1) / lengths[:, None], "the padding is added in"),
@@ -194,6 +224,7 @@ WRONG = [
     ("9.4", lambda x, lengths: masked_mean(x, lengths) + 0.1, "it should be"),
     ("9.4", spoils(masked_mean), "has changed"),
     ("9.5", lambda x, season, horizon: x[:, np.arange(horizon) % season], "starts at the beginning"),
+    ("9.5", lambda x, season, horizon: seasonal(x, 3, horizon), "the forecast, entry"),
     ("9.5", lambda x, season, horizon: np.repeat(x[:, -1:], horizon, axis=1), "repeats the last value"),
     ("9.5", lambda x, season, horizon: x[:, -1 - np.arange(horizon) % season], "runs backwards"),
     ("9.5", lambda x, season, horizon: x[:, -season:][:, :horizon], "go round again"),
@@ -228,6 +259,9 @@ WRONG = [
     ("9.7", lambda w, n, length: encode(w, n, max(length, len(w))), "cut it"),
     ("9.7", lambda w, n, length: w, "an unknown word is 1"),
     ("9.7", lambda w, n, length: [v + 1 if v else 0 for v in encode(w, n, length)], "the list, entry"),
+    ("9.7", adds_words, "has changed"),
+    ("9.7", fills_up, "has changed"),
+    ("9.8", cut_in_place(forecast), "has changed"),
     ("9.8", naive, "the seasonal naive forecast itself"),
     ("9.8", lambda past, horizon: np.full(horizon, past[-1]), "so larger"),
     ("9.8", lambda past, horizon: 0.95 * naive(past, horizon) + 0.05 * past.mean(), "at most 0.94"),
@@ -245,6 +279,14 @@ def test_each_mistake_gets_its_own_hint(exercise, mistake, hint):
         if hint not in str(outcome)
     ]
     assert not wrong, wrong[0]
+
+
+def test_a_ratio_just_above_the_limit_does_not_look_like_it(monkeypatch):
+    said = attempt("9.8", lambda past, horizon: 0.95 * naive(past, horizon) + 0.05 * past.mean())
+    ratio = float(said.split()[3])
+    monkeypatch.setattr(checks, "_ENOUGH", round(ratio - 0.004, 2))
+    said = attempt("9.8", lambda past, horizon: 0.95 * naive(past, horizon) + 0.05 * past.mean())
+    assert float(said.split()[3]) > checks._ENOUGH
 
 
 def test_the_sunspots_by_heart_do_not_pass():

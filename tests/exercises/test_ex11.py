@@ -53,7 +53,8 @@ def one_step_with_a_counter(words):
     if not counts:
         return tuple(map(tuple, words))
     pair = sorted(counts.items(), key=lambda one: (-one[1], one[0]))[0][0]
-    for word in words:  # in place, from the left
+    words = [list(word) for word in words]
+    for word in words:  # from the left
         i = 0
         while i < len(word) - 1:
             if (word[i], word[i + 1]) == pair:
@@ -73,10 +74,20 @@ def nucleus(p, share):
 def nucleus_in_a_loop(p, share):
     kept, total = [0.0] * len(p), 0.0
     for i in sorted(range(len(p)), key=lambda i: -p[i]):
-        if total >= share - 1e-12:
+        if total >= share:
             break
         kept[i], total = float(p[i]), total + p[i]
     return [one / total for one in kept]
+
+
+def nucleus_while(p, share):
+    order, kept, total = np.argsort(p)[::-1], [], 0.0
+    while total < share:
+        kept.append(order[len(kept)])
+        total += p[kept[-1]]
+    result = np.zeros(len(p), "float32")
+    result[kept] = p[kept] / total
+    return result
 
 
 def learn(text, order=3, kinds_weigh=1):
@@ -112,17 +123,21 @@ def learn_as_a_class(text):
         ("11.1", BITS),
         ("11.1", np.array([8.0, 2.0, 10.0, 0.0039])),
         ("11.1", (8, 2, 10, Fraction(1, 256))),
+        ("11.1", [8, 2, 10, 0.004]),
+        ("11.1", [8, 2, 10, np.float32(0.004)]),
         ("11.2", one_step),
         ("11.2", one_step_with_a_counter),
         ("11.5", TRAININGS),
         ("11.5", "a, b, c, a"),
         ("11.3", nucleus),
         ("11.3", nucleus_in_a_loop),
+        ("11.3", nucleus_while),
         ("11.3", lambda p, share: nucleus(p.astype("float32"), share)),
         ("11.4", CACHE),
         ("11.4", np.array(CACHE, dtype="float64")),
         ("11.6", LORA),
         ("11.6", (8e3, np.float32(0.008), 500.0, 4)),
+        ("11.6", [np.array([number]) for number in LORA]),
     ],
 )
 def test_what_is_right_passes_in_any_dress(exercise, answer):
@@ -176,6 +191,62 @@ def every_overlap(word, pair):
     return ["".join(pair) if i in starts else token for i, token in enumerate(word) if i not in swallowed]
 
 
+def in_place(words):
+    for i, word in enumerate(one_step(words)):
+        words[i] = word
+    return words
+
+
+def first_in_the_text(pairs):
+    return max(pairs, key=pairs.count)
+
+
+def by_the_first_token(pairs):
+    return min(pairs, key=lambda pair: (-pairs.count(pair), pair[0]))
+
+
+def counted_apart(words):
+    apart = lambda pair: sum(len(word) - len(join(word, pair)) for word in words)
+    return one_step(words, lambda pairs: min(set(pairs), key=lambda pair: (-apart(pair), pair)))
+
+
+def by_letters(words):
+    pairs = ["".join(pair) for word in words for pair in itertools.pairwise(word)]
+    if not pairs:
+        return words
+    best = min(set(pairs), key=lambda pair: (-pairs.count(pair), pair))
+    result = []
+    for word in words:
+        result.append([])
+        for token in word:
+            if result[-1] and result[-1][-1] + token == best:
+                result[-1][-1] = best
+            else:
+                result[-1].append(token)
+    return result
+
+
+def one_more_if_exact(p, share):
+    order = np.argsort(-p)
+    count = np.searchsorted(np.cumsum(p[order]), share, side="right") + 1
+    kept = np.zeros_like(p)
+    kept[order[:count]] = p[order[:count]]
+    return kept / kept.sum()
+
+
+def up_to_the_share(p, share):
+    order = np.argsort(-p)
+    kept = np.zeros_like(p)
+    kept[order] = np.where(np.cumsum(p[order]) - p[order] <= share, p[order], 0)
+    return kept / kept.sum()
+
+
+def nucleus_in_place(p, share):
+    p[nucleus(p, share) == 0] = 0
+    p /= p.sum()
+    return p
+
+
 def unscaled(p, share):
     return np.where(nucleus(p, share) > 0, p, 0)
 
@@ -208,6 +279,11 @@ def wrong_sum(text):
             lambda words: one_step(words, lambda pairs: max(set(pairs), key=lambda p: (pairs.count(p), p))),
             "alphabet",
         ),
+        ("11.2", lambda words: one_step(words, first_in_the_text), "not the first in the text"),
+        ("11.2", lambda words: one_step(words, by_the_first_token), "the second ones decide"),
+        ("11.2", counted_apart, "those that overlap, too"),
+        ("11.2", by_letters, "are another pair"),
+        ("11.2", in_place, "has changed"),
         ("11.2", lambda words: one_step(words, join=every_overlap), "overlap"),
         ("11.2", lambda words: [token for word in one_step(words) for token in word], "list of words"),
         ("11.2", lambda words: "the", "list of words"),
@@ -221,6 +297,13 @@ def wrong_sum(text):
         ("11.3", lambda p, share: p, "nothing was dropped"),
         ("11.3", lambda p, share: np.where(p >= p.max(), 1.0, 0.0), "should be"),
         ("11.3", lambda p, share: nucleus(p, share)[:0], "in the order of p"),
+        ("11.3", one_more_if_exact, "one too many"),
+        ("11.3", up_to_the_share, "one too many"),
+        ("11.3", nucleus_in_place, "has changed"),
+        ("11.4", with_place(CACHE, 1, 786e6), "(b): right, but rounded"),
+        ("11.4", with_place(CACHE, 1, 786.4e6), "(b): right, but rounded"),
+        ("11.6", with_place(LORA, 0, 8001), "(a): not yet"),
+        ("11.6", with_place(LORA, 1, 8000 / 1_008_000), "without LoRA's"),
         ("11.4", with_place(CACHE, 0, 49_152), "two vectors"),
         ("11.4", with_place(CACHE, 0, 4096), "one block"),
         ("11.4", with_place(CACHE, 1, 393_216_000), "2 bytes"),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from coursekit.exercises import NOT_ATTEMPTED, attempt
+from coursekit.exercises.answers import CHANGED
 
 TIMES = 25
 
@@ -54,6 +55,7 @@ def draw_with_root(mean, log_variance, epsilon):
     [
         ("12.1", [784 / 16, 2 * 784 * 16, 0]),
         ("12.1", np.array([49.0, 25088.0, 0.0], dtype="float32")),
+        ("12.1", [np.array([49]), np.array([25088]), np.array([0.0])]),
         ("12.2", spoil),
         ("12.2", spoil_in_lists),
         ("12.3", threshold),
@@ -95,6 +97,11 @@ def test_values_as_handed_out_are_not_attempted(exercise, gap):
         ([1 / 49, 25088, 0], "other way round"),
         ([49, 12544, 0], "one of two layers"),
         ([49, 25888, 0], "with biases"),
+        ([49, 25104, 0], "with the biases of the code"),
+        ([49, 25872, 0], "with the biases of the last layer"),
+        ([49, 25090, 0], "the parameters: not yet"),
+        ([0.0204, 25088, 0], "other way round"),
+        ([49, 25088, 1e-4], "the error: not yet"),
         ([49, 614656, 0], "16 numbers, not 784"),
         ([49, 25088, 1], "the difference is 0"),
         ([49, 25088], "three numbers"),
@@ -117,9 +124,36 @@ def exactly_as_many(images, share, rng):
     return out.reshape(images.shape)
 
 
+def exactly_as_many_in_all(images, share, rng):
+    out = images.copy().ravel()
+    out[rng.permutation(out.size)[: round(share * out.size)]] = 0
+    return out.reshape(images.shape)
+
+
 def in_place(images, share, rng):
     images[rng.random(images.shape) < share] = 0
     return images
+
+
+def spoils(function):
+    def answer(*arguments):
+        result = function(*arguments)
+        arguments[-1 if isinstance(arguments[-1], np.ndarray) else 0][0] += 1
+        return result
+
+    return answer
+
+
+def sorted_in_place(errors, share):
+    errors.sort()
+    return threshold(errors, share)
+
+
+@pytest.mark.parametrize(
+    "exercise, answer", [("12.3", sorted_in_place), ("12.4", spoils(kl)), ("12.6", spoils(draw)), ("12.2", in_place)]
+)
+def test_who_writes_into_what_was_given_is_told_so(exercise, answer):
+    assert all(outcome == CHANGED for outcome in outcomes(exercise, answer))
 
 
 @pytest.mark.parametrize(
@@ -130,7 +164,8 @@ def in_place(images, share, rng):
         (one_mask_for_all, "same pixels; draw for each image"),
         (lambda x, share, rng: x * (rng.random((*x.shape[:2], 1)) >= share), "whole rows or columns"),
         (exactly_as_many, "exactly as many"),
-        (in_place, "have changed"),
+        (exactly_as_many_in_all, "every draw takes exactly as many pixels"),
+        (lambda x, share, rng: spoil(x, share, np.random.default_rng()), "equal generators spoil other pixels"),
         (lambda x, share, rng: spoil(x, share, np.random.RandomState(0)), "two generators spoil the same"),
         (lambda x, share, rng: spoil(x, share / 2, rng), "of the pixels are 0"),
         (lambda x, share, rng: spoil(x, share, rng)[0], "of the shape that was given"),
@@ -242,6 +277,25 @@ def test_a_good_denoiser_passes():
     assert attempt("12.7", Oracle()) is None
 
 
+def test_a_good_denoiser_passes_with_its_output_in_a_list():
+    oracle = Oracle()
+    assert attempt("12.7", Model(lambda noisy: [oracle(noisy)])) is None
+
+
+def keras_model(shape, outputs=1):
+    import keras
+
+    image = keras.Input(shape)
+    given = [keras.layers.Activation("linear")(image) for _ in range(outputs)]
+    return keras.Model(image, given if outputs > 1 else given[0])
+
+
+def barely(error):
+    """What misses an error of 0.005 by little: it is off by this much everywhere."""
+    oracle = Oracle()
+    return Model(lambda noisy: oracle(noisy) + np.float32(error) ** 0.5)
+
+
 @pytest.mark.parametrize(
     "model, said",
     [
@@ -250,6 +304,16 @@ def test_a_good_denoiser_passes():
         (lambda: Model(np.zeros_like), "at a noise of 0.1"),
         (lambda: Model(lambda noisy: noisy * np.nan), "at a noise of 0.1"),
         (lambda: Model(lambda noisy: noisy[..., 0]), "images of the same shape"),
+        (lambda: Model(lambda noisy: "high"), "not something that is no array"),
+        (lambda: barely(0.00501), "its error is 0.00501"),
+        (lambda: Oracle, "that is the class Oracle"),
+        (lambda: type(keras_model((28, 28, 1))), "that is the class Functional"),
+        (lambda: keras_model((784,)), "should take images of the shape (28, 28, 1); yours takes (784,)"),
+        (lambda: keras_model((28, 28)), "yours takes (28, 28)"),
+        (lambda: keras_model((28, 28, 1), outputs=2), "one output, the image without its noise; yours has 2"),
+        (lambda: Model(lambda noisy: (noisy, noisy)), "yours has 2"),
+        (lambda: Model(lambda noisy: {"image": noisy, "code": noisy}), "yours has 2"),
+        (lambda: keras_model((None, None, 1)), "at a noise of 0.1"),
         (lambda: np.zeros((3, 3)), "the trained Keras model itself"),
     ],
 )

@@ -5,6 +5,7 @@ import pytest
 
 from coursekit.exercises import NOT_ATTEMPTED, attempt
 from coursekit.exercises import ex16_custom_training_loops as checks
+from coursekit.exercises.answers import CHANGED
 
 TIMES = 20
 
@@ -51,6 +52,10 @@ def clip_with_tensorflow(gradients, limit):
     return tf.clip_by_global_norm([tf.constant(one, tf.float32) for one in gradients], limit)[0]
 
 
+def clip_as_a_tuple(gradients, limit):
+    return tuple(clip_in_place([gradient.copy() for gradient in gradients], limit))
+
+
 def clip_in_place(gradients, limit):
     together = np.concatenate([gradient.ravel() for gradient in gradients])
     length = np.linalg.norm(together)
@@ -82,11 +87,17 @@ def one_over_t(steps):
 
 COUNTS, MISTAKES = [45, 44, 29, 225], ["B", "A", "D", "C"]
 RIGHT = {
-    "16.1": [COUNTS, tuple(COUNTS), np.array(COUNTS), [np.float32(45), 44.0, 29, 225]],
+    "16.1": [
+        COUNTS,
+        tuple(COUNTS),
+        np.array(COUNTS),
+        [np.array([one]) for one in COUNTS],
+        [np.float32(45), 44.0, 29, 225],
+    ],
     "16.2": [MISTAKES, "badc", "B, A, D, C"],
     "16.3": [epoch_loss, epoch_loss_in_plain_python],
     "16.4": [rest_of_epoch, rest_by_batches],
-    "16.5": [clip, clip_with_tensorflow, clip_in_place],
+    "16.5": [clip, clip_with_tensorflow, clip_as_a_tuple],
     "16.6": [rate, rate_as_a_minimum],
 }
 
@@ -148,6 +159,38 @@ def restored(state, n):
     return generator.permutation(n)
 
 
+def loss_by_popping(losses, sizes):
+    count, total = sum(sizes), 0.0
+    while losses:
+        total += losses.pop() * sizes.pop()
+    return total / count
+
+
+def loss_weighted_in_place(losses, sizes):
+    for i, size in enumerate(sizes):
+        losses[i] *= size
+    return sum(losses) / sum(sizes)
+
+
+def drawn_twice(state, n, batch_size, done, times=2):
+    generator = np.random.default_rng()
+    generator.bit_generator.state = state
+    for _ in range(times):
+        order = generator.permutation(n)
+    return order[done * batch_size :]
+
+
+def second_order(state, n, batch_size, done):
+    return drawn_twice(state, n, 0, 0, 1 + bool(done))
+
+
+def drawn_before_the_state(state, n, batch_size, done):
+    generator = np.random.default_rng()
+    generator.bit_generator.state = state
+    generator.random(9)
+    return generator.permutation(n)[done * batch_size :]
+
+
 def length_of(gradients):
     return np.sqrt(sum((gradient**2).sum() for gradient in gradients))
 
@@ -164,7 +207,20 @@ WRONG_FUNCTIONS = [
     ("16.3", lambda losses, sizes: sum(losses) / sum(sizes), "that is the sum of the losses divided by"),
     ("16.3", lambda losses, sizes: np.max(losses), "for losses ["),
     ("16.3", lambda losses, sizes: losses, "return one number"),
-    ("16.4", shuffled_anew, "as many rows as there should be, but others"),
+    ("16.3", loss_by_popping, CHANGED),
+    ("16.3", loss_weighted_in_place, CHANGED),
+    ("16.4", shuffled_anew, "as many rows as there should be, but others: is `permutation(n)` the first draw"),
+    ("16.4", drawn_before_the_state, "as many rows as there should be, but others: is `permutation(n)` the first draw"),
+    (
+        "16.4",
+        lambda s, n, b, done: restored(s, n)[done * b :][::-1],
+        "as many rows as there should be, in another order",
+    ),
+    ("16.4", drawn_twice, "draw once: a second `permutation` is the order of the next epoch"),
+    ("16.4", second_order, "draw once: a second `permutation` is the order of the next epoch"),
+    ("16.4", lambda s, n, b, done: drawn_twice(s, n, b, done, done + 1), "draw once"),
+    ("16.4", lambda s, n, b, done: restored(s, n - done * b), "draw the order of all n rows, then skip"),
+    ("16.4", lambda s, n, b, done: restored(s, np.arange(done * b, n)), "draw the order of all n rows, then skip"),
     ("16.4", lambda s, n, b, done: restored(s, n)[: done * b], "these are the rows already done"),
     ("16.4", lambda s, n, b, done: restored(s, n), "that is the whole epoch"),
     ("16.4", lambda s, n, b, done: restored(s, n)[done:], "`done` counts batches"),
@@ -177,6 +233,7 @@ WRONG_FUNCTIONS = [
     ("16.5", lambda gs, c: [np.clip(g, -c, c) for g in gs], "that clips each number by itself"),
     ("16.5", lambda gs, c: [g * c / length_of(gs) for g in gs], "a gradient that is short enough"),
     ("16.5", lambda gs, c: gs, "nothing was clipped"),
+    ("16.5", clip_in_place, CHANGED),
     ("16.5", lambda gs, c: [g * min(1, c / sum_of_lengths(gs)) for g in gs], "that is the sum of the arrays' lengths"),
     ("16.5", lambda gs, c: [g * min(1, c / length_of(gs) ** 2) for g in gs], "the root is missing"),
     ("16.5", lambda gs, c: [g * min(1, 1 / length_of(gs)) for g in gs], "the length becomes 1"),
@@ -188,6 +245,7 @@ WRONG_FUNCTIONS = [
     ("16.6", lambda t, n, w, p: p * (t + 1) / w if t < w else p, "the rate stays at its peak"),
     ("16.6", lambda t, n, w, p: p if t < w else p * (n - t) / (n - w), "the warm-up is missing"),
     ("16.6", lambda t, n, w, p: p * (t + 1) / w, "the rate goes on rising"),
+    ("16.6", lambda t, n, w, p: p * (t + 1) / w if t <= w else p * (n - t) / (n - w), "step `warmup` belongs"),
     ("16.6", lambda t, n, w, p: p, "step"),
     ("16.6", lambda t, n, w, p: None if t == 7 else rate(t, n, w, p), "at step 7 of 20"),
     ("16.7", lambda n: np.full(n, 0.006), "that is a constant rate"),
@@ -208,7 +266,17 @@ def test_wrong_functions_get_their_hint(exercise, answer, hint):
 
 @pytest.mark.parametrize("answer", [my_rates, one_over_t])
 def test_falling_schedules_pass_the_open_exercise(answer):
-    assert outcomes("16.7", answer, 3) == [None] * 3
+    assert attempt("16.7", answer) is None
+
+
+def test_the_open_exercise_says_the_same_of_the_same_rates_and_no_limit_that_was_missed_looks_met(monkeypatch):
+    first, again = outcomes("16.7", lambda n: np.linspace(0.02, 0.001, n), 2)
+    monkeypatch.setattr(checks, "WANTED", 0.5)
+    refused = attempt("16.7", my_rates)
+    ratio = float(refused.split()[0])
+    monkeypatch.setattr(checks, "WANTED", ratio - 5e-4)
+    just_refused = attempt("16.7", my_rates)
+    assert first == again and len(refused.split()[0]) == 5 and float(just_refused.split()[0]) > checks.WANTED
 
 
 def test_the_truth_of_16_6_is_the_same_by_another_way():

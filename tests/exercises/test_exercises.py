@@ -67,11 +67,36 @@ def test_a_function_that_forgets_its_return_is_told_so(capsys):
         double = ...
         return double
 
-    check("98.1", gap)
-    check("98.1", half_done)
-    check("98.1", forgetful)
+    def two_gaps(x):
+        double, half = ..., ...
+        return double or half
+
+    def passing(x):
+        pass
+
+    def pointing(x):
+        return ...
+
+    def appending(x):
+        values = [x]
+        values = values.append(x)
+        return values
+
+    def shuffling(x):
+        return np.random.default_rng().shuffle([x, x])
+
+    for nothing_done in (gap, half_done, two_gaps, passing, pointing):
+        check("98.1", nothing_done)
     said = capsys.readouterr().out.splitlines()
-    assert "not attempted" in said[0] and "not attempted" in said[1] and "returned nothing" in said[2]
+    assert len(said) == 5 and all("not attempted" in line for line in said)
+
+    def last_column(x):
+        np.ones((2, 3))[..., 0] * x
+
+    for finished in (last_column, forgetful, appending, shuffling, lambda x: print(end="")):
+        check("98.1", finished)
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 5 and all("returned nothing" in line for line in said)
     with pytest.raises(WrongAnswer, match="returned nothing"):
         grade("98.1", forgetful)
 
@@ -143,6 +168,17 @@ def test_nothing_a_student_hands_in_makes_check_raise(answer, capsys):
 def test_an_unknown_exercise_is_said_to_be_unknown(identifier, capsys):
     check(identifier, 1)
     assert "there is no exercise" in capsys.readouterr().out
+
+
+def test_an_unknown_exercise_is_answered_with_those_of_its_notebook_alone(capsys, monkeypatch):
+    loaded = []
+    monkeypatch.setattr(exercises.importlib, "import_module", loaded.append)
+    check("098.1", 1)
+    check("97.1", 1)
+    check("nonsense", 1)
+    notebook, *nowhere = capsys.readouterr().out.splitlines()
+    assert notebook.endswith("there is no exercise '098.1'; this notebook has 98.1, 98.2, 98.3, 98.4")
+    assert all('such as "9.2"' in line and "98" not in line for line in nowhere) and not loaded
 
 
 def test_grade_returns_nothing_or_raises_the_hint():
