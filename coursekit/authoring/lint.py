@@ -246,6 +246,16 @@ def quiet_training(page):
 
 
 @rule
+def formulas_stay_whole(page):
+    """No line inside a formula starts like an item of a list: Markdown would make one of it."""
+    for i, cell in page.prose:
+        inline = re.sub(r"(?s)`[^`]*`|\$\$.+?\$\$", "", cell.source)
+        for formula in re.findall(r"(?s)\$(.+?)\$", inline):
+            if found := re.search(r"\n\s*([-+*]|\d+[.)]) .*", formula):
+                yield f"cell {i} breaks a formula before `{found.group().strip()[:30]}`; move the line break"
+
+
+@rule
 def pictures_have_words(page):
     """Every image in the text has alternative text, and figures come with a caption."""
     for i, cell in page.prose:

@@ -160,6 +160,7 @@ BREAKS = [
     ("claims", append("claim('d', True)"), "can't fail"),
     ("claims", append("claim('d', 2 > 1)"), "can't fail"),
     ("quiet_training", append("model.fit(x, epochs=3)"), "fit without verbose=0"),
+    ("formulas_stay_whole", prose("The drop from $k\n- 1$ to $k$."), "breaks a formula before `- 1`"),
     ("pictures_have_words", prose("![](map.svg)"), "without alternative text"),
     ("pictures_have_words", output(**PICTURE), "without a caption"),
     ("terms_are_introduced", setting("terms", {"rank": "…"}), "'rank' is not introduced"),
