@@ -26,6 +26,7 @@ def make(repeat):
 
 
 def main(results=None, repeats=REPEATS):
+    """Run the searches that the record lacks, and add a line for each; what was broken off goes on from there."""
     results = results or data_dir() / "results" / "tuning.jsonl"
     there = {line["repeat"] for line in read_lines(results)}
     for repeat in sorted(set(range(repeats)) - there):

@@ -131,6 +131,7 @@ def make(layers=LAYERS, units=UNITS, say=print):
 
 
 def main():
+    """Train all settings, keep the table in data/, and say how large it is."""
     import hashlib
     import io
 

@@ -10,6 +10,7 @@ Born in notebook 17.
 import json
 import os
 import runpy
+import signal
 import socket
 import subprocess
 import sys
@@ -123,7 +124,7 @@ def _end_with_the_parent():
     """End this process when its standard input ends, as it does when the process that started it is gone."""
     while os.read(sys.stdin.fileno(), 1):  # unbuffered: no lock is held while it waits
         pass
-    os._exit(1)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":
