@@ -215,15 +215,14 @@ def by_letters(words):
     if not pairs:
         return words
     best = min(set(pairs), key=lambda pair: (-pairs.count(pair), pair))
-    result = []
-    for word in words:
-        result.append([])
-        for token in word:
-            if result[-1] and result[-1][-1] + token == best:
-                result[-1][-1] = best
-            else:
-                result[-1].append(token)
-    return result
+
+    def join(word):
+        for i, pair in enumerate(itertools.pairwise(word)):
+            if "".join(pair) == best:
+                return [*word[:i], best, *join(word[i + 2 :])]
+        return list(word)
+
+    return [join(word) for word in words]
 
 
 def one_more_if_exact(p, share):
