@@ -30,6 +30,7 @@ def _parser():
     _add_index(commands)
     _add_release(commands)
     _add_site(commands)
+    _add_book(commands)
     _add_doctor(commands)
     _add_bench(commands)
     _add_experiment(commands)
@@ -188,6 +189,22 @@ def _add_site(commands):
         example="site build/site",
     )
     parser.add_argument("out", metavar="OUT", help="a new folder, or one that this command made and now replaces")
+
+
+def _add_book(commands):
+    def action(asked):
+        from coursekit.authoring.pages.book import book
+
+        return book(asked.out)
+
+    parser = _add(
+        commands,
+        "book",
+        action,
+        summary="Print the core of all chapters as one PDF, from the stored notebooks; nothing is executed.",
+        example="book build/core.pdf",
+    )
+    parser.add_argument("out", metavar="FILE", help="the PDF to write")
 
 
 def _add_doctor(commands):

@@ -127,7 +127,7 @@ def test_networks_learn_and_have_the_images_shape():
     assert diffusion.sample(model, diffusion.cosine_schedule(20), [0, 1], 2, 0, shape=(8, 8, 1)).shape == (2, 8, 8, 1)
 
 
-@pytest.mark.parametrize("kind", script.FILES)
+@pytest.mark.parametrize("kind", script.STEPS)
 def test_the_shipped_weights_fit_their_networks_and_are_small(kind):
     from coursekit.models.weights import load_weights
 

@@ -13,7 +13,7 @@ import nbformat
 
 from coursekit import datasets
 from coursekit.authoring import notebooks, project
-from coursekit.authoring.pages import reading
+from coursekit.authoring.pages import front, reading
 from coursekit.authoring.pages.bibliography import bibliography
 from coursekit.authoring.pages.results import results_pages
 from coursekit.authoring.pages.syllabus import syllabus
@@ -80,7 +80,7 @@ def index(check=False, repository=None, branch=None):
     fresh[root / "docs" / "bibliography.md"] = bibliography(paths)
     fresh |= {root / "docs" / name: text for name, text in results_pages(paths).items()}
     fresh[root / "docs" / "syllabus.md"] = syllabus(paths, minutes_of)
-    fresh[root / "README.md"] = _between(root / "README.md", "notebooks", _table(course, home))
+    fresh[root / "README.md"] = _between(root / "README.md", "notebooks", _table(paths, home))
     fresh[root / "data" / "README.md"] = _between(root / "data" / "README.md", "data sets", datasets.cards_markdown())
     stale = [path for path, text in fresh.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     gone = [path for path in (root / "docs" / "results").glob("*.md") if path not in fresh]
@@ -187,14 +187,10 @@ def _short(name):
     return name.replace("_", " ")
 
 
-def _table(course, home):
-    rows = ["| | Notebook | What it is about | Needs | Minutes |", "|---|---|---|---|---|"]
-    for page in course:
-        needs = ", ".join(need[:2] for need in page["requires"]) or "–"
-        link = f"[{page['title']}](notebooks/{page['name']}.ipynb)"
-        link += f" ([Colab]({home.on_colab(page['name'])}))" if home.address else ""
-        rows.append(f"| {page['name'][:2]} | {link} | {page['summary']} | {needs} | {page['minutes'] or '–'} |")
-    return "\n".join(rows)
+def _table(paths, home):
+    course = {path.stem: notebooks.read(path) for path in paths}
+    on_colab = lambda name: f" ([Colab]({home.on_colab(name)}))" if home.address else ""
+    return "\n".join(front.chapter_table(course, {name: minutes_of(name) for name in course}, "notebooks/", on_colab))
 
 
 def _glossary(paths):

@@ -29,14 +29,13 @@ def site(out):
     out = Path(out)
     if out.is_symlink() or (out.exists() and not (out / MARK).is_file()):
         raise CoursekitError(f"{out} exists and was not made by `coursekit site`: name a folder that does not exist")
-    if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
-        raise CoursekitError(f"the pages need {', '.join(missing)}, which is not installed: `make env TEACH=1`")
+    need_packages()
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as scratch:
         source, pages = Path(scratch, "source"), Path(scratch, "pages")
         source.mkdir()
         write_source(source)
-        warnings = _build(source, pages, Path(scratch, "read"))
+        warnings = build(source, pages, Path(scratch, "read"))
         for warning in warnings:
             print(f"✗ {warning}")
         if not warnings:
@@ -48,14 +47,21 @@ def site(out):
     return not warnings
 
 
-def _build(source, pages, read):
-    """Build the pages with Sphinx and return what it warns of, with file and line."""
+def need_packages():
+    """Raise CoursekitError where a package that makes the pages is missing."""
+    if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
+        raise CoursekitError(f"the pages need {', '.join(missing)}, which is not installed: `make env TEACH=1`")
+
+
+def build(source, pages, read, builder="html", settings=None):
+    """Build the pages with Sphinx and return what it warns of, with file and line. settings: more than the site's."""
     from sphinx.application import Sphinx
     from sphinx.util.docutils import docutils_namespace, patch_docutils
 
     said = io.StringIO()
     with patch_docutils(source), docutils_namespace():
-        Sphinx(source, None, pages, read, "html", _settings(source), status=None, warning=said).build()
+        settings = _settings(source) | (settings or {})
+        Sphinx(source, None, pages, read, builder, settings, status=None, warning=said).build()
     said = re.sub(r"\x1b\[[\d;]*m", "", said.getvalue()).replace(f"{source.resolve()}/", "").replace(f"{source}/", "")
     return said.splitlines()
 
@@ -84,6 +90,7 @@ def _settings(source):
         "html_favicon": "_site/favicon.svg",
         "html_static_path": ["_site"],
         "html_css_files": ["course.css"],
+        "html_js_files": ["course.js"],
         "html_theme_options": {
             "search_bar_text": "Search the course",
             "navbar_persistent": [],  # the sidebar has the search already

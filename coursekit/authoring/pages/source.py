@@ -14,35 +14,35 @@ import nbformat
 
 from coursekit.authoring import notebooks, project
 from coursekit.authoring.pages import links, shown
+from coursekit.authoring.pages.front import front_page
+from coursekit.authoring.pages.index import minutes_of
 from coursekit.errors import CoursekitError
 from coursekit.paths import write_whole
 
 LOOK_UP = ("glossary", "notation", "bibliography", "claims", "figures", "results")  # of docs/, in this order
-ALSO = ("data/README", "CONTRIBUTING")  # outside docs/
+ALSO = ("README", "data/README", "CONTRIBUTING")  # outside docs/
 REMOTE_PICTURE = re.compile(r"(?s)(?P<code>```.*?```|`[^`\n]*`)|!\[(?P<alt>[^\]]*)\]\(https?://[^)\s]+\)")
 MAP = re.compile(r"!\[[^\]]*\]\(docs/course_map\.svg\)")
 NO_ADDRESS = re.compile(r"^\*Colab: .*\*\n+", re.MULTILINE)  # what stands in the badge's place in a fork without one
 SPECIAL = re.compile(r"(`[^`]+`)|([\\*_\[\]<>$#|~{}])")
 
 
-def write_source(folder):
-    """Fill the new folder with all that the pages are made from."""
+def write_source(folder, change=lambda notebook: notebook):
+    """Fill the new folder with all that the pages are made from; `change` may leave out cells of a notebook."""
     root, paths = project.root(), notebooks.find()
-    course = {path.stem: notebooks.read(path) for path in paths}
+    course = {path.stem: change(notebooks.read(path)) for path in paths}
     documents = [
-        root / "README.md",
         *root.glob("docs/*.md"),
         *root.glob("docs/results/*.md"),
         *(root / f"{name}.md" for name in ALSO),
     ]
     pages = {file.relative_to(root).as_posix(): file.read_text(encoding="utf-8") for file in documents}
     pages |= {"docs/claims.md": claims_page(course), "docs/figures.md": figures_page(course)}
+    pages["index.md"] = front_page(course, {name: minutes_of(name) for name in course}) + _contents(course, pages)
+    pages["docs/results.md"] = pages.get("docs/results.md", "# Results\n") + _contents_of_results(pages)
     known = {*pages, *(f"notebooks/{name}.ipynb" for name in course)}
     for page, text in pages.items():
-        text = _start_page(text, course, pages) if page == "README.md" else text
-        text += _contents_of_results(pages) if page == "docs/results.md" else ""
-        name = "index.md" if page == "README.md" else page
-        write_whole(folder / name, _for_the_web(text, page, known, folder))
+        write_whole(folder / page, _for_the_web(_with_map(text, page), page, known, folder))
     (folder / "figures").mkdir()
     for name, notebook in course.items():
         for number, figure in enumerate(shown.figures(notebook), 1):
@@ -119,19 +119,24 @@ def _picture(name, number):
 
 
 # --- copies -----------------------------------------------------------------------------------------------------------
-def _start_page(text, course, pages):
-    """The README with the course map drawn as links, and the table of contents that the theme shows on every page."""
-    text = MAP.sub("```{raw} html\n:file: course_map.svg\n```", text)
+def _with_map(text, page):
+    """The course map drawn as links, on pages that stand where its picture's path begins."""
+    return MAP.sub("```{raw} html\n:file: course_map.svg\n```", text) if "/" not in page else text
+
+
+def _contents(course, pages):
+    """The table of contents that the theme shows on every page."""
     docs = sorted(Path(page).stem for page in pages if PurePosixPath(page).parent.name == "docs")
-    helps = [*(f"docs/{name}" for name in docs if name not in LOOK_UP), *ALSO]
+    helps = [*ALSO[:1], *(f"docs/{name}" for name in docs if name not in LOOK_UP), *ALSO[1:]]
     contents = {
         "Notebooks": [f"notebooks/{name}" for name in course],
         "To look up": [f"docs/{name}" for name in LOOK_UP if name in docs],
         "Working with the course": helps,
     }
-    for caption, entries in contents.items():
-        text += "\n".join(["", "```{toctree}", ":hidden:", f":caption: {caption}", "", *entries, "```", ""])
-    return text
+    tables = (
+        ["", "```{toctree}", ":hidden:", f":caption: {name}", "", *those, "```", ""] for name, those in contents.items()
+    )
+    return "\n".join(line for table in tables for line in table)
 
 
 def _contents_of_results(pages):
@@ -185,8 +190,6 @@ def _for_the_web(text, page, known, folder):
     def change(to):
         file = (root / PurePosixPath(page).parent / to).resolve()
         name = file.relative_to(root).as_posix() if file.is_relative_to(root) else None
-        if name == "README.md":
-            return f"{to.removesuffix('README.md')}index.md"
         if name and file.is_dir():
             home = project.home()
             return f"{home.address}/tree/{home.branch}/{name}" if home.address else None
