@@ -46,10 +46,8 @@ def arrows(at, fields, *, points=None):
         if points is not None:
             ax.scatter(*as_array(points).T, s=60, marker="X", color=COLORS[5], zorder=3)
         _frame(ax, title, limit)
-    (_, first), *others = fields.items()
-    told = [
-        f"between {title} and the first the angle is {_angle(first, field):.0f}° on average" for title, field in others
-    ]
+    (start, first), *others = fields.items()
+    told = [f"{title} and {start} differ by {_angle(first, field):.0f}° on average" for title, field in others]
     marked = f"; {len(points)} marked places" if points is not None else ""
     finish(f"Arrows at {len(at)} places{marked}. {', '.join(fields)}{': ' if told else ''}{'; '.join(told)}.")
 

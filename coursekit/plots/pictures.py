@@ -1,5 +1,8 @@
 """Images in rows with their labels, with masks of classes under them, or with heat over them. Born in notebook 00."""
 
+import itertools
+import math
+
 import numpy as np
 
 from coursekit.arrays import as_array
@@ -163,6 +166,12 @@ def _columns(pictures, names):
 def _images_caption(pictures, names, low, high):
     sizes = sorted({"×".join(map(str, picture.shape)) for picture in pictures})
     many = f"{len(pictures)} images" if len(pictures) > 1 else "One image"
-    told = [name.replace("\n", ", ") for name in names if name]
+    told = [name.replace("\n", ", ") for name, _ in itertools.groupby(names) if name]  # a row's name once
     labels = f": {'; '.join(told)}" if told else ""
-    return f"{many} of {' or '.join(sizes)}, drawn from {low:g} (dark) to {high:g} (bright){labels}."
+    low, high = (_rounded(float(value), float(high) - float(low)) for value in (low, high))
+    return f"{many} of {' or '.join(sizes)}, drawn from {low} (dark) to {high} (bright){labels}."
+
+
+def _rounded(value, width):
+    """A number as text, to a thousandth of the width of its range."""
+    return f"{round(value, max(0, 2 - math.floor(math.log10(width)))) + 0.0 if width > 0 else value:g}"

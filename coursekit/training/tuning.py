@@ -271,9 +271,8 @@ def open_search(kind, space, folder, *, trials=14, seed=1):
         there = json.loads(file.read_text(encoding="utf-8"))
         other = [name for name in mark if there.get(name) != mark[name]]
         if other:
-            raise TuningError(
-                f"the folder {folder} holds another search (its {' and '.join(other)} differ); take another folder"
-            )
+            what = f"{' and '.join(other)} {'differ' if len(other) > 1 else 'differs'}"
+            raise TuningError(f"the folder {folder} holds another search (its {what}); take another folder")
     elif rest:
         raise TuningError(f"the folder {folder} holds something else than a search of `open_search`; take another one")
     write_whole(file, json.dumps(mark))

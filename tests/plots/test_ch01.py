@@ -45,6 +45,14 @@ def test_images_may_differ_in_size_and_color(drawn):
     assert caption == "2 images of 2×2 or 4×6×3, drawn from 0 (dark) to 255 (bright)."
 
 
+def test_a_caption_rounds_its_range_and_names_a_row_once(drawn):
+    nearly = np.linspace(2.5e-24, 0.99998, 12).reshape(3, 2, 2)
+    _, caption = drawn("images", nearly, ["row", "row", "other"])
+    assert caption == "3 images of 2×2, drawn from 0 (dark) to 1 (bright): row; other."
+    assert drawn("images", np.full((1, 2, 2), 0.25))[1] == "One image of 2×2, drawn from 0.25 (dark) to 0.25 (bright)."
+    assert drawn("images", np.array([[[-1.5, 1234.5]]]))[1].endswith("drawn from -2 (dark) to 1234 (bright).")
+
+
 def test_float_colors_outside_the_range_are_cut(drawn):
     figure, _ = drawn("images", np.full((1, 2, 2, 3), 7.0))
     assert figure.axes[0].images[0].get_array().max() == 1

@@ -47,21 +47,20 @@ def site(out):
     return not warnings
 
 
-def need_packages():
-    """Raise CoursekitError where a package that makes the pages is missing."""
-    if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
+def need_packages(*more):
+    """Raise CoursekitError where a package that makes the pages, or one of `more`, is missing."""
+    if missing := [name for name in (*NEEDED, *more) if importlib.util.find_spec(name) is None]:
         raise CoursekitError(f"the pages need {', '.join(missing)}, which is not installed: `make env TEACH=1`")
 
 
-def build(source, pages, read, builder="html", settings=None):
-    """Build the pages with Sphinx and return what it warns of, with file and line. settings: more than the site's."""
+def build(source, pages, read):
+    """Build the pages with Sphinx and return what it warns of, with file and line."""
     from sphinx.application import Sphinx
     from sphinx.util.docutils import docutils_namespace, patch_docutils
 
     said = io.StringIO()
     with patch_docutils(source), docutils_namespace():
-        settings = _settings(source) | (settings or {})
-        Sphinx(source, None, pages, read, builder, settings, status=None, warning=said).build()
+        Sphinx(source, None, pages, read, "html", _settings(source), status=None, warning=said).build()
     said = re.sub(r"\x1b\[[\d;]*m", "", said.getvalue()).replace(f"{source.resolve()}/", "").replace(f"{source}/", "")
     return said.splitlines()
 

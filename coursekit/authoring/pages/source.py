@@ -30,6 +30,7 @@ SPECIAL = re.compile(r"(`[^`]+`)|([\\*_\[\]<>$#|~{}])")
 def write_source(folder, change=lambda notebook: notebook):
     """Fill the new folder with all that the pages are made from; `change` may leave out cells of a notebook."""
     root, paths = project.root(), notebooks.find()
+    whole = {path.stem: notebooks.read(path) for path in paths}
     course = {path.stem: change(notebooks.read(path)) for path in paths}
     documents = [
         *root.glob("docs/*.md"),
@@ -38,7 +39,7 @@ def write_source(folder, change=lambda notebook: notebook):
     ]
     pages = {file.relative_to(root).as_posix(): file.read_text(encoding="utf-8") for file in documents}
     pages |= {"docs/claims.md": claims_page(course), "docs/figures.md": figures_page(course)}
-    pages["index.md"] = front_page(course, {name: minutes_of(name) for name in course}) + _contents(course, pages)
+    pages["index.md"] = front_page(whole, {name: minutes_of(name) for name in whole}) + _contents(course, pages)
     pages["docs/results.md"] = pages.get("docs/results.md", "# Results\n") + _contents_of_results(pages)
     known = {*pages, *(f"notebooks/{name}.ipynb" for name in course)}
     for page, text in pages.items():
