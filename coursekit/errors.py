@@ -1,8 +1,20 @@
 """The exceptions of coursekit. Each message says in a sentence what is wrong and what to do. Born in notebook 00."""
 
+import os
+import traceback
+
 
 class CoursekitError(Exception):
     """Parent of everything that coursekit raises on purpose."""
+
+    def _render_traceback_(self):
+        """What a notebook shows: the reader's own lines that led here, none of coursekit's, and the message.
+
+        IPython asks for it by this name. A cell is code that stands in no file.
+        """
+        cells = [frame for frame in traceback.extract_tb(self.__traceback__) if not os.path.isfile(frame.filename)]
+        lines = [f"line {frame.lineno}: {frame.line}" for frame in cells if frame.line]
+        return [*lines, "", f"{type(self).__name__}: {self}"] if lines else [f"{type(self).__name__}: {self}"]
 
 
 class SetupError(CoursekitError):

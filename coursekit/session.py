@@ -63,32 +63,36 @@ current = None  # the Session that setup() made
 def setup(notebook, *, seed=None):
     """Prepare the kernel for `notebook` (its name, such as "01_tensors") and return a NumPy random generator.
 
-    Call it before Keras is imported: the backend can't be changed afterwards. Prints one line, and a second one where a
-    package is newer than the course was tested with. Raises `SetupError`, with what to do, if a package is too old, or
-    if the environment asks for a backend, profile or seed that can't be had.
+    Call it before Keras is imported: the backend can't be changed afterwards. Prints one line, and a note each where a
+    package is newer than the course was tested with, where Keras's settings file asked for other numbers or axes than
+    the course's, and where MPLBACKEND would have shown no figures. Raises `SetupError`, with what to do, if a package
+    is too old, if a file beside the notebook hides a package, or if the environment asks for a backend, profile or
+    seed that can't be had.
     """
     global current
     start = time.perf_counter()
     _refuse_the_strangers_package()
+    _refuse_files_that_hide_packages()
     backend = _choose_backend()
-    newer = _compare_with_tested(backend)
+    notes = [_compare_with_tested(backend)]
     for growth, value in _MEMORY_GROWTH.items():
         os.environ.setdefault(growth, value)
     profile = _from_environment("COURSEKIT_PROFILE", None, PROFILES)
     seed = _choose_seed(seed)
     with quiet():
-        import keras
-
+        keras = _import_keras()
+        notes.append(_settle_keras(keras, backend))
         device, accelerated = _DEVICE_OF[backend]()
         keras.utils.set_random_seed(seed)  # Python's random, NumPy's global generator, Keras and the backend
         keras.ops.add(1.0, 1.0)  # the first operation writes the rest of the start-up noise
     chosen, profile = profile is not None, profile or ("full" if accelerated else "quick")
     current = Session(notebook, profile, backend, device, accelerated, seed, chosen)
+    notes.append(_show_figures_in_the_page())
     _use_course_style()
     records.note("setup", device=device, seconds=round(time.perf_counter() - start, 2))
     print(current)
-    if newer:
-        print(newer)
+    for note in filter(None, notes):
+        print(note)
 
     import numpy as np
 
@@ -208,6 +212,83 @@ def _refuse_the_strangers_package():
         f"a package of another project, coursekit {stranger}, is installed beside this course's coursekit-notebooks. "
         "Remove it with `pip uninstall coursekit`, then install the course again (`pip install -e .`)"
     )
+
+
+# What the course imports; a file of one of these names beside a notebook is found before the package.
+_IMPORTED = (
+    *("constriction", "jax", "keras", "keras_tuner", "matplotlib", "mlxtend", "numpy", "optuna", "pandas", "PIL"),
+    *("pooch", "requests", "rich", "scipy", "skimage", "sklearn", "statsmodels", "tensorflow", "tf_keras", "torch"),
+    "tqdm",
+)
+
+
+def _refuse_files_that_hide_packages():
+    """A file such as keras.py in the notebook's folder is imported in the place of the package of that name."""
+    if not any(os.path.abspath(folder or ".") == os.getcwd() for folder in sys.path):
+        return
+    for name in _IMPORTED:
+        for file in (f"{name}.py", f"{name}/__init__.py"):
+            if os.path.isfile(file):
+                raise SetupError(
+                    f"the file {file} beside this notebook hides the package {name}: rename it, restart the kernel, "
+                    "and run this cell again"
+                )
+
+
+# ~/.keras/keras.json, which Keras writes once and reads ever after, can hold what another project set.
+_KERAS_SETTINGS = {"floatx": "float32", "image_data_format": "channels_last", "epsilon": 1e-7}
+
+
+def _keras_json():
+    """The name of Keras's settings file, as one would type it."""
+    return "$KERAS_HOME/keras.json" if os.environ.get("KERAS_HOME") else "~/.keras/keras.json"
+
+
+def _import_keras():
+    """The package keras. Raises `SetupError` if Keras refuses what stands in its settings file."""
+    try:
+        import keras
+    except ValueError as error:
+        if "configuration" not in str(error):
+            raise
+        raise SetupError(
+            f"Keras refuses its settings file ({error}): correct or delete {_keras_json()}, restart the kernel, and "
+            "run this cell again"
+        ) from None
+    return keras
+
+
+def _settle_keras(keras, backend):
+    """Give Keras the course's number type and order of axes; a sentence about what it had from its file, or None."""
+    found = {name: getattr(keras.backend, name)() for name in _KERAS_SETTINGS}
+    others = [name for name, ours in _KERAS_SETTINGS.items() if found[name] != ours]
+    if not others:
+        return None
+    libraries = [keras]
+    if backend == "tensorflow" and importlib.util.find_spec("tf_keras"):
+        libraries.append(importlib.import_module("tf_keras"))  # Keras 2 reads the same file
+    for library in libraries:
+        for name in others:
+            getattr(library.backend, f"set_{name}")(_KERAS_SETTINGS[name])
+    keras.config.set_dtype_policy(_KERAS_SETTINGS["floatx"])
+    said = ", ".join(f"{name} {found[name]}" for name in others)
+    ours = ", ".join(str(_KERAS_SETTINGS[name]) for name in others)
+    return f"note: {_keras_json()} or a cell set Keras's {said}; from here on it is {ours}, as the course needs it"
+
+
+_INLINE = "module://matplotlib_inline.backend_inline"  # what a kernel sets where nobody set anything
+_IN_THE_PAGE = ("module://", "inline", "ipympl", "nbagg", "notebook", "widget")  # how such a backend's name begins
+
+
+def _show_figures_in_the_page():
+    """In a notebook, pass over an MPLBACKEND that shows no figure there; a sentence about it, or None."""
+    asked = os.environ.get("MPLBACKEND", "")
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if not asked or asked.lower().startswith(_IN_THE_PAGE) or not hasattr(shell, "kernel"):
+        return None
+    os.environ["MPLBACKEND"] = _INLINE
+    shell.run_line_magic("matplotlib", "inline")
+    return f"note: MPLBACKEND is {asked}, which shows no figure in a notebook; figures appear in the page all the same"
 
 
 def _cpu():

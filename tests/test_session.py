@@ -1,19 +1,22 @@
 """setup(), scale(), quiet() and progress(): what a notebook's first cell does, in processes of their own."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 START = "import coursekit as ck; rng = ck.setup('01_tensors')"
 
 
-def session(code, **environment):
+def session(code, cwd=None, **environment):
     """Run code in a fresh interpreter with only these variables of ours set."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("COURSEKIT_") and k != "KERAS_BACKEND"}
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env | environment)
+    return subprocess.run([sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, env=env | environment)
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +149,107 @@ def test_progress_counts_loops_and_fits_and_clears_itself(capsys, monkeypatch):
     monkeypatch.setenv("COURSEKIT_PROGRESS", "off")
     assert list(ck.progress(range(3), "silent")) == [0, 1, 2]
     assert capsys.readouterr().out == ""
+
+
+# --- what others left behind: settings, files, variables --------------------------------------------------------------
+def keras_home(folder, **settings):
+    """A folder whose keras.json says this."""
+    (folder / "keras.json").write_text(json.dumps({"floatx": "float32", "epsilon": 1e-7} | settings))
+    return str(folder)
+
+
+def test_keras_gets_the_courses_numbers_and_axes_whatever_its_settings_file_says(tmp_path):
+    home = keras_home(tmp_path, floatx="float64", epsilon=1e-5, image_data_format="channels_first")
+    code = f"{START}; import keras, tf_keras"
+    code += "\nfor api in (keras, tf_keras):"
+    code += "\n    print(api.backend.floatx(), api.backend.epsilon(), api.backend.image_data_format())"
+    code += "\nlayer = keras.layers.Conv2D(2, 3)"
+    code += "\nprint(layer.data_format, layer.compute_dtype, keras.ops.ones(1).dtype.name)"
+    done = session(code, KERAS_HOME=home)
+    assert done.returncode == 0, done.stderr
+    first, note, *values = done.stdout.splitlines()
+    assert first.startswith("01_tensors: ") and "\n" not in note and home not in note
+    assert note.startswith("note: $KERAS_HOME/keras.json or a cell set Keras's floatx float64, image_data_format")
+    assert values == ["float32 1e-07 channels_last"] * 2 + ["channels_last float32 float32"]
+
+
+def test_a_settings_file_that_keras_refuses_is_named(tmp_path):
+    done = session(START, KERAS_HOME=keras_home(tmp_path, image_data_format="tf"), KERAS_BACKEND="jax")
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("coursekit.errors.SetupError") and "$KERAS_HOME/keras.json" in last and "tf" in last
+
+
+def test_settings_that_are_the_courses_need_no_word(monkeypatch):
+    from coursekit import session
+
+    class Keras:
+        class backend:
+            floatx = staticmethod(lambda: "float32")
+            image_data_format = staticmethod(lambda: "channels_last")
+            epsilon = staticmethod(lambda: 1e-7)
+
+    assert session._settle_keras(Keras, "jax") is None
+
+
+@pytest.mark.parametrize("file", ["keras.py", "numpy.py", "matplotlib/__init__.py"])
+def test_a_file_that_hides_a_package_is_named(tmp_path, file):
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text("x = 1\n")
+    last = session(START, cwd=tmp_path).stderr.strip().splitlines()[-1]
+    package = file.removesuffix("/__init__.py").removesuffix(".py")
+    assert f"the file {file} beside this notebook hides the package {package}: rename it" in last
+
+
+def test_a_file_of_another_name_or_out_of_reach_hides_nothing(tmp_path, monkeypatch):
+    from coursekit import session
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_keras.py").touch()
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    session._refuse_files_that_hide_packages()
+    (tmp_path / "keras.py").touch()
+    monkeypatch.setattr(sys, "path", [folder for folder in sys.path if folder])
+    session._refuse_files_that_hide_packages()
+
+
+def in_a_kernel(*cells, **environment):
+    """The outputs of each cell, executed in a real kernel."""
+    cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
+    client = NotebookClient(nbformat.v4.new_notebook(cells=cells), kernel_name="python3", timeout=300)
+    client.allow_errors = True
+    client.execute(env=os.environ | environment)
+    return [cell.outputs for cell in cells]
+
+
+def test_figures_appear_whatever_mplbackend_says():
+    tell = "from coursekit import session; print(session._show_figures_in_the_page())"
+    draw = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
+    (said,), (figure,), (again,) = in_a_kernel(tell, draw, tell, MPLBACKEND="agg")
+    assert said.text.startswith("note: MPLBACKEND is agg") and "image/png" in figure.data and again.text == "None\n"
+
+
+@pytest.mark.parametrize("value", ["", "module://matplotlib_inline.backend_inline", "widget", "nbAgg"])
+def test_a_backend_that_shows_figures_is_left_alone(monkeypatch, value):
+    from coursekit import session
+
+    monkeypatch.setenv("MPLBACKEND", value)
+    monkeypatch.setitem(sys.modules, "IPython", type("IPython", (), {"get_ipython": lambda: NotImplemented}))
+    assert session._show_figures_in_the_page() is None and os.environ["MPLBACKEND"] == value
+
+
+def test_outside_of_a_notebook_mplbackend_is_left_alone(monkeypatch):
+    from coursekit import session
+
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    assert session._show_figures_in_the_page() is None and os.environ["MPLBACKEND"] == "agg"
+
+
+def test_the_box_of_a_failed_claim_shows_the_readers_lines_and_none_of_ours():
+    cell = "from coursekit import claim\ndef step():\n    claim('two is three', 2 == 3, 'no')\nstep()"
+    ((box,),) = in_a_kernel(cell)
+    assert (box.ename, box.evalue) == ("ClaimFailed", "this does not hold: two is three (no)")
+    lines = ["line 4: step()", "line 3: claim('two is three', 2 == 3, 'no')", ""]
+    assert "\n".join(box.traceback).splitlines() == [*lines, "ClaimFailed: this does not hold: two is three (no)"]
 
 
 # --- supported ranges -------------------------------------------------------------------------------------------------

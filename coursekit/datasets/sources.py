@@ -136,11 +136,21 @@ def _in_words(error):
         return f"answered with error {error.response.status_code}"
     if isinstance(error, requests.Timeout) or "timed out" in str(error):  # in mid-answer requests calls it otherwise
         return f"sent nothing for {PATIENCE} seconds"
+    if (variable := _lost_certificates()) and isinstance(error, OSError):
+        return f"can't be asked: {variable} is {os.environ[variable]!r}, where nothing is; correct it, or unset it"
+    if isinstance(error, (requests.exceptions.ProxyError, requests.exceptions.InvalidProxyURL)):
+        return "cannot be reached through the proxy that HTTPS_PROXY or HTTP_PROXY names; correct it, or unset it"
     if isinstance(error, requests.exceptions.SSLError):
         return "offered no secure connection that can be trusted"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "broke off in the middle"
     return f"cannot be reached ({type(error).__name__})"
+
+
+def _lost_certificates():
+    """The variable that names a file of certificates which isn't there, or None; requests reads the first one set."""
+    named = next((name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)), None)
+    return named if named and not os.path.exists(os.environ[named]) else None
 
 
 def read_inside(package, file, name, turn, at_most=2**22):

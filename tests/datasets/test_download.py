@@ -161,6 +161,28 @@ def test_a_name_that_is_looked_up_for_ever(tiny, monkeypatch):
         over.set()
 
 
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_certificates_that_are_not_there(tiny, monkeypatch, variable):
+    from coursekit.datasets import published
+
+    monkeypatch.setattr(published, "BASE", "https://127.0.0.1:9/")
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, "/no/such.pem")
+    assert f"{variable} is '/no/such.pem', where nothing is; correct it, or unset it" in unavailable()
+
+
+def test_a_proxy_that_is_not_there(tiny, monkeypatch):
+    from coursekit.datasets import published
+
+    monkeypatch.setattr(published, "BASE", "https://127.0.0.1:9/")
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert "through the proxy that HTTPS_PROXY or HTTP_PROXY names" in unavailable()
+
+
 def test_not_found_and_no_second_try(tiny, server):
     assert "answered with error 404" in unavailable("tiny_by_md5")
     assert len(server.requests) == 1

@@ -35,7 +35,8 @@ MISSING = """\
 raise ImportError(
         "this course's coursekit is not installed here, and no repository is set to take it from "
         "(a public package of that name is another project): start JupyterLab with `make lab` "
-        "in the course's folder"
+        "in the course's folder. If a file coursekit.py lies beside this notebook, it hides the "
+        "course's: rename it"
     ) from error"""
 # Plain Python and no %pip, which asks for a restart whether one is needed or not. None is: pip may only add packages,
 # for all that is installed is given to it as constraints (`pip list` writes names and versions where `pip freeze`
@@ -45,7 +46,7 @@ INSTALL = """\
 import subprocess, sys
 
     if "coursekit" in sys.modules:
-        raise ImportError("a stranger's package: `%pip uninstall -y coursekit`, restart") from error
+        raise ImportError("a stranger's package (%pip uninstall -y coursekit) or file; restart")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     with open("installed.txt", "w") as file:  # what is installed stays as it is
         subprocess.run([*pip, "list", "--format=freeze"], stdout=file)
