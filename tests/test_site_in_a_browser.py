@@ -4,6 +4,7 @@ import collections
 import http.server
 import json
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -97,7 +98,9 @@ def look_at(browser, page):
 def test_every_document_and_notebook_has_its_page(pages):
     sources = [*ROOT.glob("notebooks/[0-9][0-9]_*.ipynb"), *ROOT.glob("docs/*.md"), ROOT / "CONTRIBUTING.md"]
     expected = {path.relative_to(ROOT).with_suffix(".html").as_posix() for path in sources}
-    assert expected | {"index.html", "docs/claims.html", "docs/figures.html", "data/README.html"} <= set(pages)
+    assert expected | {"index.html", "docs/claims.html", "docs/figures.html", "data/README.html", "README.html"} <= set(
+        pages
+    )
 
 
 def test_nothing_is_asked_of_another_host(pages, address):
@@ -157,7 +160,9 @@ def test_solutions_are_collapsed_until_they_are_asked_for(browser, address):
     browser.get(f"{address}notebooks/02_broadcasting.html")
     wait_for(lambda: browser.execute_script(TYPESET), 60)  # until then formulas grow, and what is below them moves
     notebook = notebooks.read(ROOT / "notebooks" / "02_broadcasting.ipynb")
-    solutions = browser.find_elements("css selector", "article details")  # the menu folds, too
+    folded = browser.find_elements("css selector", "article details")  # the menu folds, too
+    set_up, *solutions = folded
+    assert set_up.text.startswith("Show the set-up")
     assert len(solutions) == sum("solution" in notebooks.tags(cell) for cell in notebook.cells) > 0
     code = [solution.find_element("css selector", "pre") for solution in solutions]
     assert not any(one.is_displayed() for one in code) and {one.text for one in solutions} == {"Show the solution"}
@@ -165,6 +170,44 @@ def test_solutions_are_collapsed_until_they_are_asked_for(browser, address):
     solutions[0].find_element("css selector", "summary").click()
     wait_for(code[0].is_displayed, 10, lambda: solutions[0].get_attribute("outerHTML")[:300])
     assert not any(one.is_displayed() for one in code[1:])
+
+
+def test_a_page_shows_its_core_only_where_that_is_asked_for(browser, address):
+    page = f"{address}notebooks/13_generative_adversarial_networks.html"
+    headings = """return [...document.querySelectorAll('article h2, .bd-sidebar-secondary a')]
+        .filter(one => one.checkVisibility()).map(one => one.textContent)"""
+    seen = lambda: [one for one in browser.execute_script(headings) if "Deeper: " in one]
+    browser.get(page)
+    button = wait_for(lambda: browser.find_element("css selector", "button.view"), 30)
+    assert button.text == "Show the core only" and len(seen()) > 4
+    button.click()
+    assert button.text == "Show everything" and seen() == [] and browser.execute_script(headings)
+    browser.get(f"{address}notebooks/14_diffusion_models.html")  # the choice is kept
+    wait_for(lambda: browser.find_element("css selector", "button.view").text == "Show everything", 30)
+    assert seen() == []
+    target = next(one for one in browser.execute_script(IDS) if one.startswith("section-14-9"))
+    browser.get("about:blank")
+    browser.get(f"{address}notebooks/14_diffusion_models.html#{target}")  # a link into a deeper section shows it
+    wait_for(lambda: browser.find_element("css selector", "button.view").text == "Show the core only", 30)
+    assert seen()
+    browser.execute_script("localStorage.clear()")
+
+
+def test_the_core_is_printed_as_one_small_file(tmp_path):
+    from pypdf import PdfReader
+
+    out = tmp_path / "core.pdf"
+    command = [sys.executable, "-m", "coursekit", "book", out]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    whole = PdfReader(out)
+    titles = [entry.title for entry in whole.outline if not isinstance(entry, list)]
+    notebooks_there = sorted(ROOT.glob("notebooks/[0-9][0-9]_*.ipynb"))
+    assert [title[:2] for title in titles[1 : len(notebooks_there) + 1]] == [path.stem[:2] for path in notebooks_there]
+    assert len(whole.pages) > 10 * len(notebooks_there) and out.stat().st_size < 40e6
+    start = whole.get_destination_page_number(next(one for one in whole.outline if one.title.startswith("13")))
+    text = "".join(whole.pages[start + i].extract_text() for i in range(8))
+    assert "A judge" in text and "$" not in text
 
 
 def test_every_figure_is_shown_with_its_caption(browser, address):
@@ -182,7 +225,10 @@ def test_every_figure_is_shown_with_its_caption(browser, address):
 def test_pages_are_replaced_by_newer_ones_and_kept_where_something_is_wrong(tmp_path):
     course = Course(tmp_path / "a course")
     (course.root / "CONTRIBUTING.md").write_text("# Writing\n")
-    (course.root / "docs" / "results.md").write_text("# Results\n")
+    for name in ("results", "glossary", "grading", "syllabus"):
+        (course.root / "docs" / f"{name}.md").write_text(f"# The {name}\n")
+    (course.root / "docs" / "images").mkdir()
+    shutil.copy(ROOT / "docs" / "images" / "page.png", course.root / "docs" / "images")
     about = [{"name": "01_first", "title": "First", "requires": []}]
     (course.root / "data" / "course.json").write_text(json.dumps(about))
     course.add("01_first", "md:# 01 First\n\nText with $x^2$.", "x = 1", title="First")
@@ -193,11 +239,11 @@ def test_pages_are_replaced_by_newer_ones_and_kept_where_something_is_wrong(tmp_
 
     (course.root / "README.md").write_text("# A small course\n\n[Nothing](docs/nothing.md)\n")
     status, said, _ = course.run("site", out)
-    assert status == 1 and "✗ index.md:3: " in said and "docs/nothing.md" in said and said.count("\n") == 1
+    assert status == 1 and "✗ README.md:3: " in said and "docs/nothing.md" in said and said.count("\n") == 1
     assert sorted(path.name for path in out.iterdir()) == [MARK, "index.html"]
 
     (course.root / "README.md").write_text("# A small course\n")
     status, said, err = course.run("site", out)
     assert status == 0 and f"open {out / 'index.html'}" in said, said + err
-    assert "A small course" in (out / "index.html").read_text() and (out / MARK).is_file()
+    assert "A small course" in (out / "README.html").read_text() and (out / MARK).is_file()
     assert [path.name for path in out.parent.iterdir()] == ["site"]

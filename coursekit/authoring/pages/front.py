@@ -29,11 +29,13 @@ who knows a little Python and wants to understand what a network does, and to se
 
 ## The chapters
 
-An arrow leads to the chapters that build on one. Each page can be read as its *core only*, with the button at its top.
-
-![The course map](docs/course_map.svg)
+A button at the top of each page shows its *core only*: what a first reading needs. *Core* below is how long that takes.
 
 {chapters}
+
+An arrow leads from each chapter to those that build on it:
+
+![The course map](docs/course_map.svg)
 
 Teaching it? The [syllabus](docs/syllabus.md) lays it out over {weeks}, and [grading](docs/grading.md) says how homework
 is collected and marked. A word is new? The [glossary](docs/glossary.md) has them all.

@@ -1,8 +1,8 @@
 """What the site is made from: a folder with copies of the notebooks and documents, and pages made for the site alone.
 
 The folder is laid out as the repository is, so that links between notebooks and documents lead on as they stand. A copy
-differs in what a web page needs: solutions are collapsed, captions are set as captions, pictures from other hosts are
-gone, sections have names to link to.
+differs in what a web page needs: solutions and the set-up are collapsed, captions are set as captions, pictures from
+other hosts are gone, sections have names to link to.
 """
 
 import json
@@ -163,6 +163,9 @@ def _write_notebook(folder, name, notebook, known):
             cell.metadata.setdefault("mystnb", {}).update(
                 code_prompt_show="Show the solution", code_prompt_hide="Hide the solution"
             )
+        if "setup" in notebooks.tags(cell):  # the same on all pages; what it prints stays
+            cell.metadata["tags"] = [*notebooks.tags(cell), "hide-input"]
+            cell.metadata["mystnb"] |= {"code_prompt_show": "Show the set-up", "code_prompt_hide": "Hide the set-up"}
     (folder / "notebooks").mkdir(exist_ok=True)
     nbformat.write(notebook, folder / page)
 

@@ -12,7 +12,7 @@ from helpers import ROOT, Course, make_notebook
 
 from coursekit import claim
 from coursekit.authoring import cli, notebooks
-from coursekit.authoring.pages import bibliography, shown, site
+from coursekit.authoring.pages import bibliography, book, front, shown, site
 from coursekit.authoring.pages import source as written
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -119,23 +119,65 @@ def copied_cells(source):
 
 
 def test_links_lead_to_pages_to_files_beside_them_or_nowhere(source):
-    index = (source / "index.md").read_text()
-    assert "[Data](data/README.md), [LICENSE](LICENSE), tests, `[no link](tests)`" in index
-    assert (source / "LICENSE").is_file() and not (source / "README.md").exists()
-    assert "[start](index.md)" in (source / "CONTRIBUTING.md").read_text()
-    contents = re.findall(r":caption: (.*)\n\n((?:\S+\n)+)```", index)
+    readme = (source / "README.md").read_text()
+    assert "[Data](data/README.md), [LICENSE](LICENSE), tests, `[no link](tests)`" in readme
+    assert (source / "LICENSE").is_file()
+    assert "[start](README.md)" in (source / "CONTRIBUTING.md").read_text()
+    contents = re.findall(r":caption: (.*)\n\n((?:\S+\n)+)```", (source / "index.md").read_text())
     assert [(caption, entries.split()) for caption, entries in contents] == [
         ("Notebooks", ["notebooks/01_first"]),
         ("To look up", ["docs/claims", "docs/figures"]),
-        ("Working with the course", ["data/README", "CONTRIBUTING"]),
+        ("Working with the course", ["README", "data/README", "CONTRIBUTING"]),
     ]
 
 
 def test_the_course_map_is_made_of_links(source):
     drawn = (source / "course_map.svg").read_text()
     assert drawn.startswith("<svg") and 'xlink:href="notebooks/01_first.html"' in drawn and "01 First</text>" in drawn
+    for page in ("index.md", "README.md"):
+        text = (source / page).read_text()
+        assert "docs/course_map.svg" not in text and ":file: course_map.svg" in text
+
+
+def test_the_first_page_counts_and_lists_the_chapters(source):
     index = (source / "index.md").read_text()
-    assert "docs/course_map.svg" not in index and ":file: course_map.svg" in index
+    assert "1 notebooks," in index and "[Start with notebook 00](notebooks/01_first.ipynb)" in index
+    assert "\n1 sentences are tested" in index.replace("assertion.** ", "\n") and "\n1 exercises" not in index
+    assert "| 01 | [First](notebooks/01_first.ipynb) | " in index
+
+
+@pytest.mark.parametrize(
+    "text, first",
+    [
+        ("One. Two.", "One."),
+        ("A network of 0.5 million weights. More.", "A network of 0.5 million weights."),
+        ("Which one? This.", "Which one?"),
+        ("No full stop", "No full stop"),
+    ],
+)
+def test_a_summary_is_cut_after_its_first_sentence(text, first):
+    assert front.first_sentence(text) == first
+
+
+def test_the_core_has_no_deeper_section_and_no_solution():
+    gap, solution = ("answer = ...", ["exercise"]), ("answer = 2", ["solution"])
+    notebook = make_notebook(
+        "md:# 01 First", "md:## 1. A section", gap, solution, "md:## 2. Deeper: more", "x = 1", "md:### Below", "y = 2",
+        "md:## 3. The end\n\n### Deeper: no section", "z = 3",
+    )  # fmt: skip
+    kept = [cell.source.split("\n")[0] for cell in book.core_only(notebook).cells]
+    assert kept == ["# 01 First", "## 1. A section", "answer = ...", "## 3. The end", "z = 3"]
+
+
+def test_a_book_is_a_pdf(capsys):
+    assert cli.main(["book", "core.html"]) == 2
+    assert "core.html does not end in .pdf" in capsys.readouterr().err
+
+
+def test_without_a_browser_no_book_is_begun(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(book.shutil, "which", lambda name: None)
+    assert cli.main(["book", str(tmp_path / "core.pdf")]) == 2
+    assert "printed by Chromium, which is missing" in capsys.readouterr().err and list(tmp_path.iterdir()) == []
 
 
 def test_a_copied_notebook_collapses_solutions_and_asks_no_other_host(source):
