@@ -6,6 +6,7 @@
 #                 that have changed since they were recorded, in MINUTES=10; ALL=1 runs all of them, and all of the
 #                 student edition
 #   make site     build the course as web pages in build/site
+#   make book     print the core of all chapters as build/core.pdf (needs Chromium)
 #   make env      make the environment only; `make env TORCH=1` brings PyTorch, which is large; TEACH=1 what grading
 #                 and the pages need; CLUSTER=1 Dask, for `coursekit run --dask`
 #   make lock     renew constraints.txt
@@ -26,7 +27,7 @@ WELCOME := --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/00_welcome.
 # JupyterLab asks nobody about news and looks for no updates: the course needs no network.
 SETTINGS := {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
 
-.PHONY: lab test check site env lock clean python
+.PHONY: lab test check site book env lock clean python
 
 lab: env
 	@$(PY) -m jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) $(WELCOME) $(LAB)
@@ -49,6 +50,10 @@ check:
 site:
 	@$(MAKE) --no-print-directory env TEACH=1
 	$(PY) -m coursekit site build/site
+
+book:
+	@$(MAKE) --no-print-directory env TEACH=1
+	$(PY) -m coursekit book build/core.pdf
 
 env: python $(MARKER)
 

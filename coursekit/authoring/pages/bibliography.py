@@ -15,11 +15,12 @@ Made by `coursekit index` from the *Sources* of the notebooks. Each entry ends w
 speaks of *this page*, it means the first of them.
 """
 INITIALS = re.compile(r"(?:[A-ZÀ-Þ]\.[- ]?)+ ?(?=\S)")
+YEAR = re.compile(r"[^\"\[*]*?\(\d{4}\)")
 LINK = re.compile(r"\]\((https?://[^)\s]+)\)")
 
 
 def bibliography(paths):
-    """The page as markdown: works by their first author's name, then software, pages and data by notebook."""
+    """The page as markdown: works by author, what each notebook names, then software, pages and data by notebook."""
     works, others = {}, {}
     for path in paths:
         for entry in sources(notebooks.read(path)):
@@ -29,10 +30,28 @@ def bibliography(paths):
                 others.setdefault(path, []).append(entry)
     lines = [HEAD, "## Works", ""]
     lines += [_line(cited) for cited in sorted(works.values(), key=lambda cited: _order(cited[0][0]))]
+    lines += ["", "## By chapter", "", "What to read after a chapter, in the order of its *Sources*.", ""]
+    lines += [f"- {_link(path)}: {'; '.join(short)}" for path, short in _by_chapter(paths).items()]
     lines += ["", "## Software, pages and data"]
     for path, entries in others.items():
         lines += ["", f"{_link(path)}:", "", *[f"- {entry}" for entry in entries]]
     return "\n".join(lines) + "\n"
+
+
+def _by_chapter(paths):
+    """{notebook: its works as authors and year}; a work without a year is named by its first author."""
+    named = {}
+    for path in paths:
+        works = [entry for entry in sources(notebooks.read(path)) if INITIALS.match(entry)]
+        if works:
+            named[path] = list(dict.fromkeys(map(_authors_and_year, works)))
+    return named
+
+
+def _authors_and_year(entry):
+    authors = YEAR.match(entry)
+    authors = authors[0] if authors else entry.split(",")[0]
+    return re.sub(rf"(?<!\w){INITIALS.pattern}", "", authors)
 
 
 def sources(notebook):

@@ -218,7 +218,9 @@ def test_the_bibliography_lists_a_work_once_with_all_that_name_it(course):
     assert course.run("index")[0] == 0
     page = (course.root / "docs" / "bibliography.md").read_text()
     one, two = "[01 first](../notebooks/01_first.ipynb)", "[02 second](../notebooks/02_second.ipynb)"
-    works, others = page.split("## Works\n\n")[1].split("\n\n## Software, pages and data\n\n")
+    works, rest = page.split("## Works\n\n")[1].split("\n\n## By chapter\n\n")
+    chapters, others = rest.split("\n\n## Software, pages and data\n\n")
+    assert chapters.splitlines()[2:] == [f"- {one}: Young and Old (2001)", f"- {two}: Young (2001); Elder"]
     assert works.splitlines() == [
         f'- É. Elder, "Old". ({two})',
         f'- B. C. Young and A. Old (2001), "New", [doi](https://doi.org/1). ({one}, {two})',
