@@ -4,13 +4,11 @@ Sections called "Deeper" and the solutions are left out: the book is what one re
 Each chapter is printed by itself, and pypdf joins them.
 """
 
-import base64
 import io
 import re
 import shutil
+import subprocess
 import tempfile
-import time
-from contextlib import contextmanager
 from pathlib import Path
 
 from coursekit.authoring import notebooks
@@ -20,16 +18,13 @@ from coursekit.errors import CoursekitError
 from coursekit.paths import write_whole
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1000,1400")
-PAPER = {"page_width": 21.0, "page_height": 29.7, "margin_top": 1.5, "margin_bottom": 1.5}  # centimeters: A4
+FLAGS = (
+    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
+    *("--no-pdf-header-footer", "--virtual-time-budget=300000"),
+)
 FRONT, APPENDICES = "index", ("docs/glossary", "docs/notation", "docs/bibliography")
 DEEPER = re.compile(r"^## (?:\d+\. )?Deeper: ")
-TYPESET = """
-    if (document.readyState !== 'complete') return false;
-    if (!document.querySelector('script[src*="tex-svg"]')) return true;
-    if (!window.MathJax?.startup?.promise) return false;
-    MathJax.startup.promise.then(() => { window.typeset = true; });
-    return window.typeset === true;"""
+TITLE = re.compile(r"<h1>([^<]*)")
 
 
 def book(out, seconds=120):
@@ -42,14 +37,14 @@ def book(out, seconds=120):
     if out.suffix != ".pdf":
         raise CoursekitError(f"{out} does not end in .pdf: name the file to write, such as build/core.pdf")
     site.need_packages("pypdf")
+    browser = _find_browser()
     with tempfile.TemporaryDirectory(prefix="coursekit-book-") as scratch:
         source, pages = Path(scratch, "source"), Path(scratch, "pages")
         source.mkdir()
-        with _browser(Path(scratch, "profile"), seconds) as window:  # before the minutes that Sphinx takes
-            write_source(source, change=core_only)
-            warnings = site.build(source, pages, Path(scratch, "read"))
-            names = [FRONT, *sorted(f"notebooks/{file.stem}" for file in pages.glob("notebooks/*.html")), *APPENDICES]
-            parts = [_printed(window, pages / f"{name}.html", seconds) for name in names]
+        write_source(source, change=core_only)
+        warnings = site.build(source, pages, Path(scratch, "read"))
+        names = [FRONT, *sorted(f"notebooks/{file.stem}" for file in pages.glob("notebooks/*.html")), *APPENDICES]
+        parts = [_printed(browser, pages / f"{name}.html", scratch, seconds) for name in names]
     for warning in warnings:
         print(f"✗ {warning}")
     write_whole(out, _joined(parts))
@@ -69,41 +64,25 @@ def core_only(notebook):
     return notebook
 
 
-@contextmanager
-def _browser(profile, seconds):
-    """A browser without a window; it is closed at the end, whatever happens."""
-    browser, driver = next(filter(None, map(shutil.which, BROWSERS)), None), shutil.which("chromedriver")
-    if not (browser and driver):
-        raise CoursekitError("the book is printed by Chromium, which is missing (Debian: apt install chromium-driver)")
-    from selenium import webdriver
+def _find_browser():
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not browser:
+        raise CoursekitError("the book is printed by Chromium, which is missing (Debian: apt install chromium)")
+    return browser
 
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for flag in (*FLAGS, f"--user-data-dir={profile}"):
-        options.add_argument(flag)
-    window = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+
+def _printed(browser, page, scratch, seconds):
+    """(title, PDF as bytes) of a page. The browser's clock runs ahead until the formulas are set."""
+    file = Path(scratch, "page.pdf")
+    file.unlink(missing_ok=True)
+    paths = [f"--user-data-dir={Path(scratch, 'profile')}", f"--print-to-pdf={file}", page.resolve().as_uri()]
     try:
-        window.command_executor.client_config.timeout = seconds
-        yield window
-    finally:
-        window.quit()
-
-
-def _printed(window, page, seconds):
-    """(title, PDF as bytes) of a page."""
-    from selenium.webdriver.common.print_page_options import PrintOptions
-
-    window.get(page.resolve().as_uri())
-    until = time.monotonic() + seconds
-    while not window.execute_script(TYPESET):
-        if time.monotonic() > until:
-            raise CoursekitError(f"the browser has not set the formulas of {page.stem} within {seconds} seconds")
-        time.sleep(0.3)
-    paper = PrintOptions()
-    for name, value in PAPER.items():
-        setattr(paper, name, value)
-    title = window.execute_script("return document.querySelector('h1').firstChild.textContent")
-    return title, base64.b64decode(window.print_page(paper))
+        done = subprocess.run([browser, *FLAGS, *paths], capture_output=True, text=True, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        raise CoursekitError(f"the browser has not printed {page.stem} within {seconds} seconds") from None
+    if not file.is_file():
+        raise CoursekitError(f"the browser printed nothing of {page.stem}: {done.stderr[-300:]}")
+    return TITLE.search(page.read_text(encoding="utf-8"))[1], file.read_bytes()
 
 
 def _joined(parts):

@@ -15,10 +15,7 @@ who knows a little Python and wants to understand what a network does, and to se
 
 **[Start with notebook 00](notebooks/{first}.ipynb)**, or [install the course](README.md) and run it.
 
-```{{image}} docs/images/page.png
-:alt: {alt}
-:width: 100%
-```
+![A part of a notebook: code, its figure, and a claim with its evidence](docs/images/page.png)
 
 - **It runs on a laptop.** Each notebook needs no network and about a minute; the same cells make the full-size result
   on a GPU.
@@ -43,13 +40,12 @@ is collected and marked. A word is new? The [glossary](docs/glossary.md) has the
 SENTENCE = re.compile(r".*?[.?!](?= [A-Z]|$)", re.DOTALL)
 
 
-def front_page(course, minutes, weeks="6 or 12 weeks", alt="A page of the course"):
+def front_page(course, minutes, weeks="6 or 12 weeks"):
     """The page as markdown. course: {name: notebook}; minutes: {name: minutes of a run, or None}."""
     first = next(iter(course))
     return HEAD.format(
         count=len(course),
         first=first,
-        alt=alt,
         weeks=weeks,
         claims=f"{sum(len(shown.claims(one)) for one in course.values()):,}",
         exercises=sum(reading.exercises(one) for one in course.values()),
