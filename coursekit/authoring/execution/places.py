@@ -23,3 +23,10 @@ async def together(work, items, at_once):
             return await work(item)
 
     return await asyncio.gather(*map(in_turn, items))
+
+
+def seconds_of_others():
+    """Seconds of processor time that programs other than this one and its ended children have used since the start."""
+    times, own = psutil.cpu_times(), os.times()
+    busy = sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0)
+    return busy - (own.user + own.system + own.children_user + own.children_system)

@@ -17,7 +17,7 @@ from coursekit.authoring import notebooks
 from coursekit.authoring.execution import ledger
 from coursekit.authoring.execution.dependencies import code_key
 from coursekit.authoring.execution.execute import execute
-from coursekit.authoring.execution.places import places, together
+from coursekit.authoring.execution.places import places, seconds_of_others, together
 from coursekit.errors import CoursekitError
 from coursekit.records import reference_seconds
 from coursekit.session import BACKENDS
@@ -163,12 +163,15 @@ def measured_speed():
 async def carry_out(job, folder, speed, on_cell=lambda done: None):
     """Execute a job in `folder` and return its record.
 
-    If coursekit was changed while it ran, nobody knows with which code it ran: the record gets no key.
+    Beside the speed it says how many cores other programs kept busy meanwhile, `others`: minutes count only where these
+    are few. If coursekit was changed while it ran, nobody knows with which code it ran: the record gets no key.
     """
+    start, busy = time.monotonic(), seconds_of_others()
     outcome = await execute(
         job.notebook, folder, profile=job.profile, backend=job.backend, seed=job.seed, on_cell=on_cell
     )
-    record = ledger.record_of(job, outcome, speed)
+    others = (seconds_of_others() - busy) / max(time.monotonic() - start, 1e-9)
+    record = ledger.record_of(job, outcome, speed | {"others": max(0.0, round(others, 2))})
     if code_key(job.notebook) != job.code:
         record |= {"code": None, "key": None}
     return record

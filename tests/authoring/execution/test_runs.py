@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+from collections import namedtuple
 from types import SimpleNamespace
 
 import nbformat
@@ -202,3 +203,11 @@ def test_one_that_raises_ends_them_all():
 
     with pytest.raises(ValueError, match="it broke"):
         asyncio.run(places.together(work, range(3), 2))
+
+
+def test_what_others_use_is_neither_idle_nor_ours(monkeypatch):
+    times = namedtuple("times", "user system idle iowait")(70.0, 20.0, 500.0, 8.0)
+    own = namedtuple("own", "user system children_user children_system")(1.0, 2.0, 40.0, 7.0)
+    monkeypatch.setattr(places.psutil, "cpu_times", lambda: times)
+    monkeypatch.setattr(places.os, "times", lambda: own)
+    assert places.seconds_of_others() == 40
