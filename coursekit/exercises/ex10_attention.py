@@ -3,7 +3,7 @@
 import numpy as np
 
 from coursekit.exercises import NOT_ATTEMPTED, exercise
-from coursekit.exercises.answers import compare_letters, compare_numbers, missing, numbers, parts_of
+from coursekit.exercises.answers import CHANGED, changed, compare_letters, compare_numbers, missing, numbers, parts_of
 
 # --- 10.1 -------------------------------------------------------------------------------------------------------------
 _WEIGHT_HINTS = {
@@ -32,6 +32,8 @@ def check_weight(answer):
     otherwise = "not yet; write down the four scores, their exponentials, and the sum of these"
     if not isinstance(given, (list, tuple)):
         return f"the weight should be a plain number, not {repr(answer)[:40]}"
+    if len(given) != 1:
+        return "give one number: the dog's weight, and no other"
     return compare_numbers(given, {"the weight": 0.4}, {"the weight": _WEIGHT_HINTS}, otherwise, atol=0.004)
 
 
@@ -50,7 +52,7 @@ def _truth(queries, keys, values):
     return weights @ values, weights
 
 
-def _mistakes(queries, keys):
+def _mistakes(queries, keys, d_v):
     """What each likely mistake gives as weights, with what to say about it."""
     d, n = queries.shape[1], len(queries)
     scores, later = queries @ keys.T / np.sqrt(d), np.triu(np.ones((n, n), bool), 1)
@@ -62,8 +64,14 @@ def _mistakes(queries, keys):
         "the scale is the root of a query's length, not of the number of words": _softmax(
             np.where(later, -np.inf, scores * np.sqrt(d / n))
         ),
+        "the scale is the root of a query's length, not of a value's": _softmax(
+            np.where(later, -np.inf, scores * np.sqrt(d / d_v))
+        ),
         "this hides the earlier words: the other triangle": _softmax(np.where(later.T, -np.inf, scores)),
         "a word may look at itself: hide only what comes after it": _softmax(np.where(~later.T, -np.inf, scores)),
+        "a word may look at itself, the first one too: hide only what comes after": _softmax(
+            np.where(~later.T, -1e9, scores)
+        ),
         "a score of 0 is not a weight of 0: exp(0) = 1": _softmax(np.where(later, 0, scores)),
         "the rows no longer add up to 1: hide the scores, before softmax": np.where(later, 0, _softmax(scores)),
         "the columns add up to 1, the rows should": _softmax(np.where(later, -np.inf, scores), axis=0),
@@ -71,17 +79,33 @@ def _mistakes(queries, keys):
     }
 
 
+_FAR_BELOW = 150  # where all scores lie in one of the cases: -100 hides nothing there
+
+
+def _vectors(rng, n, d, d_v, below=0):
+    """Queries, keys and values; with `below`, every score of query and key is near -below."""
+    queries, keys, values = rng.normal(size=(n, d)), rng.normal(size=(n, d)), rng.normal(size=(n, d_v))
+    if below:
+        length = (below * np.sqrt(d)) ** 0.5
+        queries, keys = queries * 0.05, keys * 0.05
+        queries[:, 0], keys[:, 0] = queries[:, 0] + length, keys[:, 0] - length
+    return queries, keys, values
+
+
 @exercise("10.2")
 def check_causal_attention(attend):
-    """Several sizes, a single word among them, scores of both signs."""
+    """Several sizes, a single word among them, scores of both signs, and scores that are all far below 0."""
     rng = np.random.default_rng()
-    for n, d, d_v in [(5, 3, 2), (4, 8, 6), (1, 2, 3)]:  # d ≠ d_v ≠ n, so that no transposed matrix fits
-        queries, keys, values = rng.normal(size=(n, d)), rng.normal(size=(n, d)), rng.normal(size=(n, d_v))
-        true_outputs, true_weights = _truth(queries, keys, values)  # before the call: the student may change the inputs
-        mistakes = _mistakes(queries, keys)
-        got = attend(queries.copy(), keys.copy(), values.copy())
+    # d ≠ d_v ≠ n, so that no transposed matrix fits
+    for n, d, d_v, below in [(5, 3, 2, 0), (4, 8, 6, 0), (1, 2, 3, 0), (4, 5, 3, _FAR_BELOW)]:
+        was = queries, keys, values = _vectors(rng, n, d, d_v, below)
+        truth = _truth(queries, keys, values)
+        given = [part.copy() for part in was]
+        got = attend(*given)
         if missing(got):
             return NOT_ATTEMPTED
+        if changed(given, list(was)):
+            return CHANGED
         parts = parts_of(got, 2)
         if parts is None:
             return "return two things: the outputs and the weights"
@@ -90,25 +114,39 @@ def check_causal_attention(attend):
         outputs, weights = map(numbers, parts)  # lists, float32, other libraries' tensors
         if outputs is None or weights is None:
             return "outputs and weights should be arrays of numbers"
-        if hint := _attention_hint(outputs, weights, true_outputs, true_weights, mistakes):
+        mistakes = {} if below else _mistakes(queries, keys, d_v)  # far below 0, other mistakes give the same
+        if hint := _attention_hint(outputs, weights, *truth, mistakes, below):
             return hint
     return None
 
 
-def _attention_hint(outputs, weights, true_outputs, true_weights, mistakes):
+def _attention_hint(outputs, weights, true_outputs, true_weights, mistakes, below):
+    """Weights as exact as half precision is, but those of later words are 0 and nothing else."""
     if weights.shape != true_weights.shape:
         swapped = ": outputs come first" if outputs.shape == true_weights.shape else ""
         wanted = f"the weights of {len(true_weights)} words should have the shape {true_weights.shape}"
         return f"{wanted}, not {weights.shape}{swapped}"
-    if not np.allclose(weights, true_weights, atol=1e-4):
+    later = np.triu(np.ones(weights.shape, bool), 1)
+    leak = np.abs(np.where(later, weights, 0))
+    if not np.allclose(weights, true_weights, rtol=0, atol=2e-3) or leak.max() > 1e-6:
         for hint, mistaken in mistakes.items():
-            if np.allclose(weights, mistaken, atol=1e-4, equal_nan=True):
+            if np.allclose(weights, mistaken, rtol=0, atol=1e-4, equal_nan=True):
                 return hint
+        where = f" where all scores are near -{below}" if below else ""
         if not np.isfinite(weights).all():
-            return "there is inf or NaN in the weights: a row in which every key is hidden has nothing to divide by"
+            why = "a row in which every key is hidden has nothing to divide by"
+            if below:
+                why = "subtract each row's largest score before the exponentials, as the page's softmax does"
+            return f"there is inf or NaN in the weights{where}: {why}"
         i, j = np.unravel_index(np.abs(weights - true_weights).argmax(), weights.shape)
-        return f"row {i}, key {j}: the weight should be {true_weights[i, j]:.3f}, yours is {weights[i, j]:.3f}"
-    if outputs.shape != true_outputs.shape or not np.allclose(outputs, true_outputs, atol=1e-3):
+        seen = np.where(later, 0, weights)
+        without_leak = seen / np.maximum(seen.sum(axis=1, keepdims=True), 1e-9)
+        if leak.max() > 1e-6 and (below or np.allclose(without_leak, true_weights, rtol=0, atol=2e-3)):
+            i, j = np.unravel_index(leak.argmax(), leak.shape)
+            low = "its score must be lower than any true one can be: the page's -10⁹, or -∞"
+            return f"row {i}{where}: key {j} comes later, and its weight is {weights[i, j]:.1g}, not 0; {low}"
+        return f"row {i}, key {j}{where}: the weight should be {true_weights[i, j]:.3f}, yours is {weights[i, j]:.3f}"
+    if outputs.shape != true_outputs.shape or not np.allclose(outputs, true_outputs, rtol=0, atol=1e-2):
         return "the weights are right; the outputs should be weights @ values"
     return None
 
@@ -169,13 +207,17 @@ def check_masks(answer):
 
 # --- 10.5 -------------------------------------------------------------------------------------------------------------
 class _Scores:
-    """Scores for the next token from a table of (places, last token): random, so that nobody can guess the answer."""
+    """Scores for the next token from a table of (places, last token): random, so that nobody can guess the answer.
+
+    The end is neither best nor worst, until it comes; the start comes never again.
+    """
 
     def __init__(self, rng, places, kinds=6, ends_at=None):
         self.table, self.calls = rng.normal(-1, 2, size=(places + 2, kinds, kinds)), 0
-        self.table[:, :, 2] = -20  # the end doesn't come ...
+        others = np.delete(self.table, [1, 2], axis=2)
+        self.table[:, :, 1] = self.table[:, :, 2] = np.median(others, axis=2)
         if ends_at is not None:
-            self.table[ends_at, :, 2] = 20  # ... but here
+            self.table[ends_at, :, 2] = others[ends_at].max(axis=1) + 1
 
     def __call__(self, tokens):
         self.calls += 1
@@ -184,6 +226,8 @@ class _Scores:
         tokens = numbers(list(tokens))
         if tokens is None or tokens.ndim != 1 or len(tokens) == 0:
             raise ValueError("next_scores takes the list of the tokens so far, the start token among them")
+        if not np.isin(tokens, np.arange(self.table.shape[2])).all():
+            raise ValueError("a token is the place of a score in the array, a whole number, and not the score itself")
         if int(tokens[0]) != 1:
             raise ValueError("the list that next_scores gets begins with the start token, 1")
         return self.table[min(len(tokens) - 1, len(self.table) - 1), int(tokens[-1])].copy()
@@ -200,6 +244,25 @@ def _written(scores, longest, *, pick=np.argmax, feed=True, limit=0):
     return tokens
 
 
+def _not_written(scores, longest, framed, right):
+    """What each likely mistake gives as tokens, with what to say about it."""
+    ends = framed[-1] == 2
+    return {
+        "the start token is not part of the answer": [1, *right],
+        "the end token is not part of the answer": [*right, 2] if ends else None,
+        "neither start nor end belong to the answer": framed if ends else None,
+        "that is one token too many: at most `longest` tokens": _written(scores, longest, limit=1)[1:],
+        "one token is missing: `longest` counts the tokens without the start": None if ends else right[:-1],
+        "the last token before the end is missing": right[:-1] if ends and right else None,
+        "each token has to go into the list that next_scores gets next": [
+            token for token in _written(scores, longest, feed=False)[1:] if token != 2
+        ],
+        "that is the token with the lowest score": [
+            token for token in _written(scores, longest, pick=np.argmin)[1:] if token != 2
+        ],
+    }
+
+
 @exercise("10.5")
 def check_write_freely(write):
     """Random scores: an end in the middle, at once, none, and a limit of one token."""
@@ -207,30 +270,13 @@ def check_write_freely(write):
     for longest, ends_at in [(8, 5), (6, None), (7, 0), (1, None), (12, 11), (5, 4)]:
         scores = _Scores(rng, 14, ends_at=ends_at)
         framed = _written(scores, longest)
-        right = [token for token in framed if token > 2 or token == 0 or token == 1][1:]
-        mistakes = {
-            "the start token is not part of the answer": [1, *right],
-            "the end token is not part of the answer": [*right, 2] if framed[-1] == 2 else None,
-            "neither start nor end belong to the answer": framed if framed[-1] == 2 else None,
-            "that is one token too many: at most `longest` tokens": _written(scores, longest, limit=1)[1:],
-            "one token is missing: `longest` counts the tokens without the start": _written(scores, longest, limit=-1)[
-                1:
-            ],
-            "each token has to go into the list that next_scores gets next": [
-                token for token in _written(scores, longest, feed=False)[1:] if token != 2
-            ],
-            "that is the token with the lowest score": [
-                t for t in _written(scores, longest, pick=np.argmin)[1:] if t != 2
-            ],
-        }
+        right = [token for token in framed[1:] if token != 2]
+        mistakes = _not_written(scores, longest, framed, right)
         scores.calls = 0
         got = write(scores, longest)
         if missing(got):
-            return (
-                NOT_ATTEMPTED
-                if scores.calls == 0
-                else "next_scores was called, and nothing returned: is the last line a return?"
-            )
+            forgot = "next_scores was called, and nothing returned: is the last line a return?"
+            return NOT_ATTEMPTED if scores.calls == 0 else forgot
         array = numbers(got if hasattr(got, "shape") else list(got) if isinstance(got, (list, tuple)) else got)
         if array is None or array.ndim != 1:
             return f"return a list of tokens, not {repr(got)[:40]}"
@@ -238,10 +284,9 @@ def check_write_freely(write):
             return "next_scores was never called: it says which token comes next"
         if array.tolist() != right:
             known = (hint for hint, wrong in mistakes.items() if wrong is not None and array.tolist() == wrong)
-            return next(
-                known,
-                f"with at most {longest} tokens the answer should be {right}, yours is {array.astype(int).tolist()}",
-            )
+            yours = ", ".join(f"{token:g}" for token in array[:12]) + (", …" if len(array) > 12 else "")
+            otherwise = f"with at most {longest} tokens the answer should be {right}, yours is [{yours}]"
+            return next(known, otherwise)
     return None
 
 
@@ -289,7 +334,8 @@ def _positions(n, width):
 def check_look_back(look_back):
     """Widths from 16 to 64 and texts of 2 to 30 places: the weight of each place's neighbor counts."""
     rng = np.random.default_rng()
-    for width in (16, int(rng.choice(np.arange(18, 64, 2))), 64):
+    odd_ones = [width for width in range(18, 64, 2) if width % 16]  # not those that one would write a case for
+    for width in (16, int(rng.choice(odd_ones)), 64):
         got = look_back(width)
         if missing(got):
             return NOT_ATTEMPTED

@@ -36,10 +36,18 @@ def causal_with_a_large_number(q, k, v):
     return w @ v, w
 
 
-def causal_that_spoils_its_inputs(q, k, v):
-    outputs, weights = causal(q, k, v)
-    q *= 0
-    return [outputs.tolist(), weights.tolist()]
+def causal_in_lists(q, k, v):
+    return [part.tolist() for part in causal(q, k, v)]
+
+
+def causal_in_half_precision(q, k, v):
+    return tuple(part.astype("float16") for part in causal(q, k, v))
+
+
+def causal_without_the_largest(q, k, v):
+    exponentials = np.tril(np.exp(q @ k.T / np.sqrt(q.shape[1])))
+    w = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return w @ v, w
 
 
 def causal_with_keras(q, k, v):
@@ -92,13 +100,17 @@ def look_back_by_turning(width):
         ("10.1", np.array([[0.4]])),
         ("10.2", causal),
         ("10.2", causal_with_a_large_number),
-        ("10.2", causal_that_spoils_its_inputs),
+        ("10.2", causal_in_lists),
+        ("10.2", causal_in_half_precision),
+        ("10.2", causal_without_the_largest),
+        ("10.2", lambda q, k, v: [part.round(3) for part in causal(q, k, v)]),
         ("10.3", COUNTS),
         ("10.3", np.array(COUNTS, dtype="float32")),
         ("10.4", MASKS),
         ("10.4", "b c b a"),
         ("10.5", write),
         ("10.5", write_by_recursion),
+        ("10.5", lambda scores, longest: [token for token in write(scores, longest) if token not in (1, 2)]),
         ("10.5", lambda scores, longest: tuple(np.int64(token) for token in write(scores, longest))),
         ("10.6", LENGTHS),
         ("10.6", (1024.0, np.int64(16), 1e3)),
@@ -174,6 +186,38 @@ def lowest(scores, longest):
     return write(lambda tokens: -np.asarray(scores(tokens)), longest)
 
 
+def largest_scores(scores, longest):
+    tokens = [1]
+    while len(tokens) <= longest:
+        tokens.append(np.max(scores(tokens)))
+    return tokens[1:]
+
+
+def stops_at_once(scores, longest):
+    scores([1])
+    return []
+
+
+def hidden_by(low):
+    return with_weights(lambda s, later: softmax(np.where(later, low, s)))
+
+
+def causal_into_its_queries(q, k, v):
+    q /= np.sqrt(q.shape[1])
+    return causal(q * np.sqrt(q.shape[1]), k, v)
+
+
+def causal_in_single_precision(q, k, v):
+    exponentials = np.tril(np.exp(np.float32(q @ k.T / np.sqrt(q.shape[1]))))
+    with np.errstate(invalid="ignore"):
+        w = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return w @ v, w
+
+
+def turns_for_known_widths(width):
+    return look_back(width) if width in (16, 32, 48, 64) else (np.eye(width), np.eye(width))
+
+
 def never_ends(scores, longest):
     while True:
         scores([1])
@@ -201,7 +245,7 @@ def forward(width):
         ("10.1", 0.352, "no scale"),
         ("10.1", 0.9, "not yet"),
         ("10.1", "0.4", "plain number"),
-        ("10.1", [0.4, 0.2], "give a list of"),
+        ("10.1", [0.4, 0.2, 0.2, 0.2], "give one number"),
         ("10.2", with_weights(lambda s, later: softmax(s)), "without a mask"),
         ("10.2", lambda q, k, v: causal(q * q.shape[1] ** 0.5, k, v), "scale is missing"),
         ("10.2", lambda q, k, v: causal(q / q.shape[1] ** 0.5, k, v), "divided by d"),
@@ -211,6 +255,13 @@ def forward(width):
         ("10.2", with_weights(lambda s, later: np.where(later, 0, softmax(s))), "before softmax"),
         ("10.2", with_weights(lambda s, later: softmax(np.where(later, -np.inf, s), axis=0)), "columns"),
         ("10.2", lambda q, k, v: causal(k, q, v), "changed places"),
+        ("10.2", with_weights(lambda s, later: softmax(np.where(~later.T, -1e9, s))), "the first one too"),
+        ("10.2", lambda q, k, v: causal(q * np.sqrt(q.shape[1] / v.shape[1]), k, v), "not of a value's"),
+        ("10.2", hidden_by(-10), "comes later"),
+        ("10.2", hidden_by(-100), "where all scores are near -150: key"),
+        ("10.2", causal_in_single_precision, "subtract each row's largest score"),
+        ("10.2", causal_into_its_queries, "has changed"),
+        ("10.2", lambda q, k, v: (*causal(q, k, v), v.fill(0))[:2], "has changed"),
         ("10.2", lambda q, k, v: causal(q, k, v)[0], "two things"),
         ("10.2", lambda q, k, v: causal(q, k, v)[::-1], "outputs come first"),
         ("10.2", lambda q, k, v: (v, causal(q, k, v)[1]), "weights @ values"),
@@ -237,6 +288,10 @@ def forward(width):
         ("10.5", lambda scores, longest: write(scores, longest - 1), "one token is missing"),
         ("10.5", from_the_start_each_time, "next_scores gets next"),
         ("10.5", lowest, "lowest score"),
+        ("10.5", stops_at_once, "should be ["),
+        ("10.5", written(lambda tokens, scores, longest: tokens[:-1]), "is missing"),
+        ("10.5", lambda scores, longest: write(scores, 40), ""),
+        ("10.5", largest_scores, "not the score itself"),
         ("10.5", never_ends, "does your loop end"),
         ("10.5", forgets_to_return, "return"),
         ("10.5", lambda scores, longest: [3, 4], "never called"),
@@ -250,6 +305,7 @@ def forward(width):
         ("10.6", with_place(LENGTHS, 2, 8000), "eight matrices"),
         ("10.7", lambda width: (np.eye(width) * 300, np.eye(width)), "at itself"),
         ("10.7", forward, "other direction"),
+        ("10.7", turns_for_known_widths, "at itself"),
         ("10.7", lambda width: look_back(width, 5.0), "make the scores larger"),
         ("10.7", lambda width: (np.zeros((width, width)), np.eye(width)), "all weights are alike"),
         ("10.7", lambda width: look_back(64), "should have the shape"),
@@ -261,3 +317,10 @@ def forward(width):
 def test_each_mistake_gets_its_own_hint(exercise, mistake, hint):
     for said in outcomes(exercise, mistake):
         assert isinstance(said, str) and hint in said
+
+
+def test_a_hint_shows_a_difference_and_not_a_long_list():
+    for said in outcomes("10.2", lambda q, k, v: causal(q + 0.1, k, v)):
+        right, yours = (part.split(",")[0] for part in said.split("should be ")[1].split("yours is "))
+        assert right != yours
+    assert all(len(said) < 160 for said in outcomes("10.5", lambda scores, longest: write(scores, 40)))
