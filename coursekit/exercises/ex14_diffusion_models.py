@@ -1,9 +1,22 @@
 """The checks of notebook 14, Diffusion models."""
 
+from contextlib import suppress
+
 import numpy as np
 
 from coursekit.exercises import NOT_ATTEMPTED, exercise
-from coursekit.exercises.answers import close, compare_letters, compare_numbers, missing, numbers, parts_of
+from coursekit.exercises.answers import (
+    CHANGED,
+    changed,
+    close,
+    compare_letters,
+    compare_numbers,
+    missing,
+    numbers,
+    parts_of,
+)
+
+SECONDS = 20  # of computing, for a function whose work takes less than one
 
 # --- 14.1 -------------------------------------------------------------------------------------------------------------
 _NAMES = ("alpha bar", "the mean", "the standard deviation")
@@ -63,10 +76,10 @@ def _mixed(x, noise, left):
     return np.sqrt(left) * x + np.sqrt(1 - left) * noise
 
 
-@exercise("14.2")
+@exercise("14.2", seconds=SECONDS)
 def check_jump(jump):
     """Images of several shapes, schedules of several lengths; the first, the last and the 0th step."""
-    rng = np.random.default_rng()
+    rng, refuted = np.random.default_rng(), set()
     for shape, length, t in (((3, 4), 7, 3), ((5,), 4, 4), ((2, 3, 1), 6, 1), ((4,), 5, 0)):
         x, noise, betas = 3 * rng.normal(size=shape), rng.normal(size=shape), rng.uniform(0.05, 0.5, length)
         right, alphas = _simulated(x, noise, betas, t), 1 - betas
@@ -87,25 +100,33 @@ def check_jump(jump):
                 x, noise, max(1 - betas[:t].sum(), 0)
             ),
         }
-        got = jump(x.copy(), noise.copy(), betas.copy(), t)
+        given = x.copy(), noise.copy(), betas.copy()
+        got = jump(*given, t)
         if missing(got):
             return NOT_ATTEMPTED
-        if hint := _compared(got, right, mistakes, f"step {t}"):
+        if changed(given, (x, noise, betas)):
+            return CHANGED
+        if hint := _compared(got, right, mistakes, f"step {t}", refuted):
             return hint
     return None
 
 
-def _compared(got, right, mistakes, where):
-    """None, or a hint for an array that is not `right`: the first mistake that gives it."""
+def _compared(got, right, mistakes, where, refuted):
+    """None, or a hint for an array that is not `right`: the first mistake that gives it.
+
+    refuted: the hints of mistakes that are ruled out, since they would have shown before. An array that is right adds
+    those that give another one.
+    """
     got = numbers(got)
     if got is None:
         return "return an array of numbers"
     if got.shape != right.shape:
         return f"the result should have the shape {right.shape}, not {got.shape}"
     if close(got, right):
+        refuted.update(hint for hint, mistaken in mistakes.items() if not close(right, mistaken))
         return None
     for hint, mistaken in mistakes.items():
-        if np.all(np.isfinite(mistaken)) and close(got, mistaken):
+        if hint not in refuted and np.all(np.isfinite(mistaken)) and close(got, mistaken):
             return hint
     if not np.isfinite(got).all():
         return f"{where}: there is NaN or infinity in the result"
@@ -115,20 +136,21 @@ def _compared(got, right, mistakes, where):
 
 
 # --- 14.3 -------------------------------------------------------------------------------------------------------------
-def _way(guess, x, alpha_bar, *, ask=0, last=0, stay=False, variance=False):
+def _way(guess, x, alpha_bar, *, ask=0, last=0, stay=False, variance=False, once=False):
     """DDIM; with the keywords the mistakes: noise asked for at t + ask, stopped at `last`, noise not put back, …"""
+    noise = None
     for t in range(len(alpha_bar) - 1, last, -1):
-        noise = guess(x, max(t + ask, 0))
+        noise = noise if once and noise is not None else guess(x, max(t + ask, 0))
         now, then = alpha_bar[t], alpha_bar[t - 1]
         image = (x - (1 - now if variance else np.sqrt(1 - now)) * noise) / np.sqrt(now)
         x = np.sqrt(then) * image + (0 if stay else np.sqrt(1 - then)) * noise
     return x
 
 
-@exercise("14.3")
+@exercise("14.3", seconds=SECONDS)
 def check_walk_back(walk_back):
     """Schedules of several lengths, and a guess that depends on the place and on the step; its calls are counted."""
-    rng = np.random.default_rng()
+    rng, refuted = np.random.default_rng(), set()
     for length, shape in ((6, (4, 2)), (9, (3,)), (1, (2, 2))):
         alpha_bar = np.concatenate([[1.0], np.cumprod(rng.uniform(0.5, 0.9, length))])
         slope, x = rng.uniform(0.2, 0.9, length + 2), rng.normal(size=shape)
@@ -152,14 +174,18 @@ def check_walk_back(walk_back):
             "the noise is multiplied by the root of 1 - alpha bar": _way(guess, x, alpha_bar, variance=True),
             "the guessed image has the noise of step t - 1 put back, too": _way(guess, x, alpha_bar, stay=True),
             "the steps go from the last one down to 1, and yours go up": _upwards(guess, x, alpha_bar),
+            "ask for the noise anew at each step: x has changed": _way(guess, x, alpha_bar, once=True),
         }
         asked.clear()
-        got = walk_back(guess, x.copy(), alpha_bar.copy())
+        given = x.copy(), alpha_bar.copy()
+        got = walk_back(guess, *given)
         if missing(got):
             return NOT_ATTEMPTED
+        if changed(given, (x, alpha_bar)):
+            return CHANGED
         if length == 1:
             mistakes = {}
-        if hint := _compared(got, right, mistakes, f"{length} steps"):
+        if hint := _compared(got, right, mistakes, f"{length} steps", refuted):
             return hint
         if len(asked) != length:
             return f"for {length} steps ask for the noise {length} times, once at each; you asked {len(asked)} times"
@@ -211,10 +237,10 @@ def check_passes(answer):
 
 
 # --- 14.6 -------------------------------------------------------------------------------------------------------------
-@exercise("14.6")
+@exercise("14.6", seconds=SECONDS)
 def check_guide(guide):
     """Arrays of both signs, weights 0, 1 and others, below 0 too."""
-    rng = np.random.default_rng()
+    rng, refuted = np.random.default_rng(), set()
     for weight, shape in ((2.5, (3, 4)), (0.7, (5,)), (-1.3, (2, 2, 1)), (1.0, (3,)), (0.0, (3,))):
         a, b = rng.normal(size=(2, *shape))
         right = b + weight * (a - b)
@@ -228,23 +254,27 @@ def check_guide(guide):
             "the weight belongs to what the label adds, not to the sum": weight * a,
             "the difference has the wrong sign: what the label adds is `with_label - without`": b + weight * (b - a),
         }
-        got = guide(a.copy(), b.copy(), weight)
+        given = a.copy(), b.copy()
+        got = guide(*given, weight)
         if missing(got):
             return NOT_ATTEMPTED
-        if hint := _compared(got, right, mistakes, f"weight {weight}"):
+        if changed(given, (a, b)):
+            return CHANGED
+        if hint := _compared(got, right, mistakes, f"weight {weight}", refuted):
             return hint
     return None
 
 
 # --- 14.7 -------------------------------------------------------------------------------------------------------------
-@exercise("14.7")
+@exercise("14.7", seconds=SECONDS)
 def check_straight_way(straight_way):
     """Arrays of several shapes, times inside and at both ends."""
-    rng = np.random.default_rng()
+    rng, refuted = np.random.default_rng(), set()
     for t, shape in ((0.3, (3, 2)), (0.8, (4,)), (0.0, (2,)), (1.0, (2, 3))):
         image, noise = 2 * rng.normal(size=(2, *shape)) + 1
         point, speed = image + t * (noise - image), noise - image
-        got = straight_way(image.copy(), noise.copy(), t)
+        given = image.copy(), noise.copy()
+        got = straight_way(*given, t)
         if missing(got):
             return NOT_ATTEMPTED
         parts = parts_of(got, 2, stacked=True)
@@ -252,6 +282,8 @@ def check_straight_way(straight_way):
             return "return two things: the point and the velocity"
         if all(map(missing, parts)):
             return NOT_ATTEMPTED
+        if changed(given, (image, noise)):
+            return CHANGED
         if parts[0] is not None and close_to(parts[0], speed) and close_to(parts[1], point):
             return "the point comes first, then the velocity"
         points = {
@@ -260,7 +292,7 @@ def check_straight_way(straight_way):
             + np.sqrt(t) * noise,
             "the image's share falls to 0 as t grows: (1 - t) · image": image + t * noise,
         }
-        if hint := _compared(parts[0], point, points, f"the point at t = {t}"):
+        if hint := _compared(parts[0], point, points, f"the point at t = {t}", refuted):
             return hint
         speeds = {
             "the velocity has the wrong sign: as t grows, the image becomes noise": -speed,
@@ -268,7 +300,7 @@ def check_straight_way(straight_way):
             "that is the velocity of the curved way of section 6": np.sqrt(1 - t) * noise - np.sqrt(t) * image,
             "that is the noise; the velocity is noise - image": noise,
         }
-        if hint := _compared(parts[1], speed, speeds, f"the velocity at t = {t}"):
+        if hint := _compared(parts[1], speed, speeds, f"the velocity at t = {t}", refuted):
             return hint
     return None
 
@@ -281,6 +313,9 @@ def close_to(got, right):
 
 # --- 14.8 -------------------------------------------------------------------------------------------------------------
 READ, PRECISION, RECALL = 0.9, 0.8, 0.4
+# Distances a pixel, of made digits to the nearest real one: digits of the VAE, the GAN and the diffusion networks were
+# 0.05 away at least, and half of each hundred 0.15 or more; blurred, noisy, turned and rounded real ones were nearer.
+COPY, CHANGED_COPIES = 0.02, 0.135
 
 
 @exercise("14.8")
@@ -302,18 +337,72 @@ def check_better_digits(answer):
         low, high = images.min(), images.max()
         return f"pixels go from {low:.2f} to {high:.2f}: bring them to 0 to 1; `to_unit` does it"
     images = images.clip(0, 1)
-    real = load("mnist5k").x_train / 255
-    if np.median(ruler.nearest(images, real)[1]) < 0.02:
-        return "these are digits of the data set; make some"
-    wanted = np.arange(100) % 10
-    read = ruler.features_and_probabilities(images)[1].argmax(axis=1)
-    if (share := np.mean(read == wanted)) < READ:
-        by_class = np.mean(read == np.arange(100) // 10)
-        order = "; the order is 0, 1, …, 9, 0, 1, …" if by_class > share else "; a larger weight of guidance helps"
-        return f"{share:.0%} are read as asked, and {READ:.0%} are needed{order}"
-    quality = ruler.judge(images, real[-1000:][:100])
+    data = load("mnist5k")
+    if hint := _real_among(images, data):
+        return hint
+    real = data.x_train[-1000:][:100] / 255
+    if (share := np.mean(_read(images) == _WANTED)) < READ:
+        return f"{share:.0%} are read as asked, and {READ:.0%} are needed{_why_misread(images, share)}"
+    quality = ruler.judge(images, real)
     if quality.precision < PRECISION:
         return f"precision {quality.precision:.2f}, and {PRECISION} is needed: more steps make better digits"
     if quality.recall < RECALL:
         return f"recall {quality.recall:.2f}, and {RECALL} is needed: a smaller weight of guidance gives more variety"
+    for i, one in enumerate(images):
+        same = np.flatnonzero(np.abs(images[:i] - one).max(axis=(1, 2), initial=0) < 0.01)
+        if len(same):
+            return f"images {same[0]} and {i} are the same: all 100 should be digits of their own"
     return None
+
+
+_WANTED = np.arange(100) % 10
+
+
+def _read(images):
+    """The digit that the ruler sees in each image."""
+    from coursekit.models import ruler
+
+    return ruler.features_and_probabilities(images)[1].argmax(axis=1)
+
+
+def _why_misread(images, share):
+    """What may have happened to images of which too few are read as asked."""
+    if np.mean(_read(images) == np.arange(100) // 10) > max(share, 0.5):
+        return "; the order is 0, 1, …, 9, 0, 1, …"
+    if np.mean(_read(images.swapaxes(1, 2)) == _WANTED) > max(share, 0.5):
+        return "; height and width have changed places"
+    if np.mean(_read(1 - images) == _WANTED) > max(share, 0.5):
+        return "; dark and bright have changed places: the background is 0"
+    if share < 0.25:
+        return "; that is near what chance gives: did the network get the labels 0, 1, …, 9, 0, 1, …, with a weight?"
+    return "; a larger weight of guidance helps"
+
+
+def _real_among(images, data):
+    """A hint if there are real digits among the images, moved ones included, or changed ones throughout."""
+    from coursekit.datasets import DataUnavailable, load
+    from coursekit.models import ruler
+    from coursekit.session import current
+
+    known = np.concatenate([data.x_train, data.x_test]) / 255
+    far = np.minimum(ruler.nearest(images, known)[1], ruler.nearest(_centered(images), _centered(known))[1])
+    if np.median(far) < CHANGED_COPIES:
+        return "these are digits of the data set, or nearly; make some"
+    if current is not None and current.profile == "full":  # then the page holds all of MNIST
+        with suppress(DataUnavailable):
+            more = load("mnist")
+            for known in (more.x_train, more.x_test):
+                far = np.minimum(far, ruler.nearest(images, known / np.float32(255))[1])
+    if far.min() < COPY:
+        return f"image {far.argmin()} is a digit of the data set; make all of them"
+    return None
+
+
+def _centered(images):
+    """The images, each moved by whole pixels so that the center of its brightness is in the middle."""
+    weight, places = images.sum(axis=(1, 2)).clip(1e-9), np.arange(28)
+    down = np.rint(13.5 - images.sum(axis=2) @ places / weight).astype(int)
+    right = np.rint(13.5 - images.sum(axis=1) @ places / weight).astype(int)
+    return np.stack(
+        [np.roll(one, move, (0, 1)) for one, move in zip(images, np.stack([down, right], axis=1), strict=True)]
+    )

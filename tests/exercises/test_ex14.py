@@ -26,13 +26,6 @@ def jump_by_logs(x, noise, betas, t):
     return (np.exp(log_left / 2) * x + np.sqrt(-np.expm1(log_left)) * noise).astype("float32").tolist()
 
 
-def jump_that_spoils_its_inputs(x, noise, betas, t):
-    result = jump(x, noise, betas, t)
-    x *= 0
-    betas *= 0
-    return result
-
-
 def walk(guess, x, alpha_bar, *, ask=0, last=0, root=np.sqrt, start=None):
     for t in range(len(alpha_bar) - 1 if start is None else start(alpha_bar), last, -1):
         noise = guess(x, t + ask)
@@ -65,9 +58,9 @@ def straight(image, noise, t):
         ("14.1", np.array([0.52, 7.2, 0.69], "float32")),
         ("14.2", jump),
         ("14.2", jump_by_logs),
-        ("14.2", jump_that_spoils_its_inputs),
         ("14.3", walk),
         ("14.3", walk_in_ratios),
+        ("14.3", lambda guess, x, alpha_bar, eta=0.0: np.float32(walk(guess, x, alpha_bar)).tolist()),
         ("14.4", ["B", "A", "C"]),
         ("14.4", "b a c"),
         ("14.5", PASSES),
@@ -119,6 +112,38 @@ def stays(guess, x, alpha_bar):
     return x
 
 
+def asks_once(guess, x, alpha_bar):
+    first = guess(x, len(alpha_bar) - 1)
+    return walk(lambda x, t: first, x, alpha_bar)
+
+
+def jump_into_the_image(x, noise, betas, t):
+    left = np.prod(1 - betas[:t])
+    x *= np.sqrt(left)
+    x += np.sqrt(1 - left) * noise
+    return x
+
+
+def jump_into_the_betas(x, noise, betas, t):
+    betas[:] = 1 - betas
+    return mix(x, noise, np.prod(betas[:t]))
+
+
+def walk_into_the_noise(guess, x, alpha_bar):
+    x[:] = walk(guess, x, alpha_bar)
+    return x
+
+
+def guide_into_an_answer(with_label, without, weight):
+    with_label -= without
+    return without + weight * with_label
+
+
+def straight_into_the_noise(image, noise, t):
+    noise -= image
+    return image + t * noise, noise
+
+
 def asks_twice(guess, x, alpha_bar):
     return walk(lambda x, t: (guess(x, t), guess(x, t))[1], x, alpha_bar)
 
@@ -153,6 +178,11 @@ def upwards(guess, x, alpha_bar):
         ("14.2", lambda x, z, b, t: np.prod(1 - b[:t]) * x + (1 - np.prod(1 - b[:t])) * z, "roots are missing"),
         ("14.2", lambda x, z, b, t: mix(x, z, np.prod(b[:t])), "product of the betas"),
         ("14.2", lambda x, z, b, t: "noise", "array of numbers"),
+        ("14.2", jump_into_the_image, "has changed"),
+        ("14.2", jump_into_the_betas, "has changed"),
+        ("14.2", lambda x, z, b, t: mix(x, z, np.prod(1 - b[:t]) if t else 1 - b[0]), "step 0: entry"),
+        ("14.3", walk_into_the_noise, "has changed"),
+        ("14.3", asks_once, "x has changed"),
         ("14.3", lambda g, x, a: walk(lambda x, t: g(x, t - 1), x, a), "asked for at step t - 1"),
         ("14.3", lambda g, x, a: walk(g, x, a, ask=1), "asked for at step t + 1"),
         ("14.3", lambda g, x, a: walk(g, x, a, last=1), "last step is missing"),
@@ -172,6 +202,9 @@ def upwards(guess, x, alpha_bar):
         ("14.6", lambda a, b, w: a + w * (b - a), "changed places"),
         ("14.6", lambda a, b, w: b + w * a, "not `with_label`"),
         ("14.6", lambda a, b, w: w * (a - b), "begin from the answer without"),
+        ("14.6", guide_into_an_answer, "what you were given has changed"),
+        ("14.6", lambda a, b, w: b + abs(w) * (a - b), "weight -1.3: entry"),
+        ("14.7", straight_into_the_noise, "what you were given has changed"),
         ("14.7", lambda x, z, t: (t * x + (1 - t) * z, z - x), "time runs the other way"),
         ("14.7", lambda x, z, t: ((1 - t) * x + t * z, x - z), "wrong sign"),
         ("14.7", lambda x, z, t: (np.sqrt(1 - t) * x + np.sqrt(t) * z, z - x), "without roots"),
@@ -186,33 +219,94 @@ def test_a_mistake_gets_its_hint(exercise, mistake, hint):
     assert all(isinstance(one, str) and hint in one for one in found), found[:2]
 
 
+@pytest.mark.parametrize("exercise", ["14.2", "14.3", "14.6", "14.7"])
+def test_a_loop_without_end_is_stopped_within_seconds(exercise, monkeypatch):
+    from coursekit.exercises import find
+
+    def forever(*_):
+        while True:
+            pass
+
+    assert find(exercise).seconds <= 20
+    monkeypatch.setattr(find(exercise), "seconds", 0.2)
+    assert "never ends" in attempt(exercise, forever)
+
+
 # --- made digits ------------------------------------------------------------------------------------------------------
-def mixed_digits():
-    """Real digits of each class in order, each blurred a little, so that they are none of the data set's."""
-    from scipy.ndimage import gaussian_filter, shift
+LABELS = np.tile(np.arange(10), 10)
 
+
+@pytest.fixture(scope="module")
+def made():
+    """100 digits of the shipped GAN, which are as good as asked for, and nobody's handwriting."""
+    from coursekit.models import gan
+
+    noise = np.random.default_rng(3).normal(size=(100, gan.LATENT))
+    return np.asarray(gan.make_digits(gan.shipped_generator(), noise, LABELS), float)
+
+
+@pytest.fixture(scope="module")
+def real():
+    """100 real digits, ten of each class in order: half of the training data, half of the test data."""
     from coursekit.datasets import load
 
     data = load("mnist5k")
-    rows = np.concatenate([np.flatnonzero(data.y_train == digit)[:10, None] for digit in range(10)], axis=1).ravel()
-    moved = shift(data.x_train[rows] / 255.0, (0, 0.5, 0.4), order=1)
-    return gaussian_filter(moved, (0, 0.3, 0.3)).clip(0, 1)
+    rows = [
+        [np.flatnonzero(y == digit)[i] for i in range(5) for digit in range(10)] for y in (data.y_train, data.y_test)
+    ]
+    return np.concatenate([data.x_train[rows[0]], data.x_test[rows[1]]]) / 255
 
 
-def test_good_digits_pass_in_any_dress_and_bad_ones_get_their_hint():
-    good = mixed_digits()
-    assert attempt("14.8", good) is None
-    assert attempt("14.8", good[..., None].astype("float32")) is None
-    assert attempt("14.8", good.tolist()) is None
-    by_class = good.reshape(10, 10, 28, 28).swapaxes(0, 1).reshape(100, 28, 28)
-    assert "the order is 0, 1" in attempt("14.8", by_class)
-    assert "are read as asked" in attempt("14.8", np.random.default_rng(0).random((100, 28, 28)))
-    assert "bring them to 0 to 1" in attempt("14.8", 2 * good - 1)
-    assert "(100, 28, 28)" in attempt("14.8", good[:50])
-    assert "variety" in attempt("14.8", np.tile(good[:10], (10, 1, 1)))
-    assert "NaN" in attempt("14.8", good * np.nan)
-    from coursekit.datasets import load
+def test_good_digits_pass_in_any_dress(made):
+    from coursekit.models import autoencoder
 
-    data = load("mnist5k")
-    rows = [np.flatnonzero(data.y_train == digit)[i] for i in range(10) for digit in range(10)]
-    assert "digits of the data set" in attempt("14.8", data.x_train[rows] / 255)
+    for good in (
+        made,
+        made[..., None].astype("float32"),
+        made.tolist(),
+        [*np.float16(made)],
+        (255 * made).round() / 255,
+    ):
+        assert attempt("14.8", good) is None
+    assert attempt("14.8", autoencoder.draw_digits(LABELS, np.random.default_rng(1))) is None
+
+
+def test_bad_digits_get_their_hint(made):
+    by_class = made.reshape(10, 10, 28, 28).swapaxes(0, 1).reshape(100, 28, 28)
+    for bad, hint in (
+        (by_class, "the order is 0, 1"),
+        (made.swapaxes(1, 2), "height and width have changed places"),
+        (1 - made, "dark and bright have changed places"),
+        (made[::-1], "near what chance gives"),
+        (np.zeros((100, 28, 28)), "near what chance gives"),
+        (np.random.default_rng(0).random((100, 28, 28)), "are read as asked"),
+        (2 * made - 1, "bring them to 0 to 1"),
+        (255 * made, "bring them to 0 to 1"),
+        (made[:50], "(100, 28, 28)"),
+        (np.tile(made[:10], (10, 1, 1)), "variety"),
+        (np.concatenate([made[:50], made[:50]]), "images 0 and 50 are the same"),
+        (made * np.nan, "NaN"),
+    ):
+        assert hint in attempt("14.8", bad)
+
+
+def test_real_digits_are_no_made_ones(made, real):
+    from scipy.ndimage import gaussian_filter, rotate
+
+    noise = np.random.default_rng(0).normal(size=real.shape)
+    turned = np.stack([rotate(one, 6, reshape=False, order=1) for one in real])
+    for spoiled in (
+        real,
+        0.95 * real,
+        np.roll(real, 1, axis=2),
+        np.roll(real, (-2, 1), axis=(1, 2)),
+        gaussian_filter(real, (0, 0.6, 0.6)),
+        turned,
+        (real + 0.1 * noise).clip(0, 1),
+        (real > 0.5).astype(float),
+    ):
+        assert "these are digits of the data set" in attempt("14.8", spoiled)
+    one_is_real = np.concatenate([made[:37], real[37:38], made[38:]])
+    one_is_moved = np.concatenate([made[:81], np.roll(real[81:82], 1, axis=1), made[82:]])
+    assert "image 37 is a digit of the data set" in attempt("14.8", one_is_real)
+    assert "image 81 is a digit of the data set" in attempt("14.8", one_is_moved)
