@@ -1,28 +1,54 @@
 """The `coursekit` command: what authors, instructors and CI run. Each subcommand stands in a module of its own."""
 
 import argparse
+import codecs
+import os
 import sys
 
+from coursekit import __version__
+from coursekit.authoring import arguments
 from coursekit.errors import CoursekitError
 
+# What is printed for a sign that the terminal's encoding lacks; "?" for all others.
+PLAIN = {"✓": "+", "✗": "x", "·": "-", "–": "-", "—": "-", "−": "-", "×": "x", "→": "->", "…": "...", "≥": ">="}
 
-def main(arguments=None):
+
+def main(words=None):
     """Run the command and return its exit status: 0 well, 1 something did not hold, 2 a mistake in the call."""
-    asked = _parser().parse_args(arguments)
+    _print_everywhere()
+    after_interrupt = "nothing was changed"
     try:
-        return 0 if asked.action(asked) else 1
+        asked = _parser().parse_args(words)
+        after_interrupt = asked.after_interrupt
+        status = 0 if asked.action(asked) else 1
+        sys.stdout.flush()
+        return status
     except CoursekitError as error:
         print(f"coursekit: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"\ncoursekit: interrupted; {asked.after_interrupt}", file=sys.stderr)
+        print(f"\ncoursekit: interrupted; {after_interrupt}", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever read our output, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _print_everywhere():
+    """Let no sign end a command: where the terminal can't show it, a plain one takes its place."""
+
+    def plain(error):
+        return "".join(PLAIN.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
+
+    codecs.register_error("coursekit-plain", plain)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="coursekit-plain")
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
-        prog="coursekit", description="Tools for those who write, teach and check the course."
-    )
+    parser = arguments.Parser(prog="coursekit", description="Tools for those who write, teach and check the course.")
+    parser.add_argument("--version", action="version", version=f"coursekit {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
     _add_refresh(commands)
@@ -34,7 +60,21 @@ def _parser():
     _add_doctor(commands)
     _add_bench(commands)
     _add_experiment(commands)
+    _add_help(commands, parser)
     return parser
+
+
+def _add_help(commands, parser):
+    def action(asked):
+        if asked.command is not None and asked.command not in commands.choices:
+            raise CoursekitError(f"there is no command {asked.command}; there are {', '.join(commands.choices)}")
+        (commands.choices[asked.command] if asked.command else parser).print_help()
+        return True
+
+    parser_of_help = _add(
+        commands, "help", action, summary="Say what there is, or what a command does.", example="help run"
+    )
+    parser_of_help.add_argument("command", nargs="?", metavar="COMMAND")
 
 
 def _add(commands, name, action, *, summary, example, after_interrupt="nothing was changed"):
@@ -61,15 +101,18 @@ def _add_run(commands):
 
         return runs.run(
             asked.notebooks,
-            seeds=runs.parse_seeds(asked.seeds),
+            seeds=arguments.seeds(asked.seeds),
             backends=asked.backends,
             profile=asked.profile,
             jobs=asked.jobs,
-            results=asked.results,
+            results=asked.results and arguments.folder(asked.results),
             again=asked.again,
             stale=asked.stale,
             minutes=asked.minutes,
             dask=asked.dask,
+            shard=asked.shard,
+            executed=asked.executed and arguments.folder(asked.executed),
+            summary=asked.summary and arguments.file(asked.summary),
         )
 
     parser = _add(
@@ -84,7 +127,8 @@ def _add_run(commands):
     parser.add_argument("--seeds", nargs="+", default=["0"], metavar="SEED", help="such as 0-4 (default: 0)")
     parser.add_argument("--backends", nargs="+", default=["tensorflow"], metavar="BACKEND", help="tensorflow jax torch")
     parser.add_argument("--profile", choices=["quick", "full"], default="quick", help="default: quick")
-    parser.add_argument("--jobs", type=int, metavar="N", help="runs at once (default: one a core, if memory allows)")
+    jobs = arguments.count("--jobs")
+    parser.add_argument("--jobs", type=jobs, metavar="N", help="runs at once (default: one a core, if memory allows)")
     parser.add_argument("--results", metavar="FOLDER", help="where to keep the records (default: data/results)")
     parser.add_argument("--again", action="store_true", help="run what is already recorded, too")
     parser.add_argument(
@@ -92,8 +136,13 @@ def _add_run(commands):
         action="store_true",
         help="run what has changed since it was recorded: cells, coursekit, data, versions",
     )
-    parser.add_argument("--minutes", type=float, metavar="M", help="with --stale: start nothing that would take longer")
+    parser.add_argument(
+        "--minutes", type=arguments.minutes, metavar="M", help="with --stale: start nothing that would take longer"
+    )
     parser.add_argument("--dask", metavar="ADDRESS", help="let the workers of a Dask scheduler do it: tcp://host:8786")
+    parser.add_argument("--shard", type=arguments.shard, metavar="K/N", help="only a share, such as 2/4: for CI")
+    parser.add_argument("--executed", metavar="FOLDER", help="keep the notebooks there as they came out")
+    parser.add_argument("--summary", metavar="FILE", help="add the table to this file, in Markdown")
 
 
 def _add_refresh(commands):
@@ -170,7 +219,10 @@ def _add_release(commands):
     parser.add_argument("out", metavar="OUT", help="a folder that does not exist yet")
     parser.add_argument("--nbgrader", action="store_true", help="write a course folder for nbgrader instead")
     parser.add_argument(
-        "--jobs", type=int, metavar="N", help="notebooks at once (default: one a core, if memory allows)"
+        "--jobs",
+        type=arguments.count("--jobs"),
+        metavar="N",
+        help="notebooks at once (default: one a core, if memory allows)",
     )
     parser.add_argument("--no-run", action="store_true", help="do not execute the result")
 
@@ -236,16 +288,18 @@ def _add_bench(commands):
         example="bench --rounds 11",
         after_interrupt="nothing was kept",
     )
-    parser.add_argument("--rounds", type=int, default=7, metavar="N", help="times each is measured (default: 7)")
+    parser.add_argument(
+        "--rounds", type=arguments.count("--rounds"), default=7, metavar="N", help="times each is measured (default: 7)"
+    )
     parser.add_argument("--no-tfmot", action="store_true", help="leave out tensorflow-model-optimization")
 
 
 def _add_experiment(commands):
     def action(asked):
-        from coursekit.authoring.execution import runs
+        seeds = arguments.seeds(asked.seeds)
+
         from coursekit.experiments import pipeline, reference, smallest
 
-        seeds = runs.parse_seeds(asked.seeds)
         if asked.name == "smallest":
             return smallest.run(asked.recipes or tuple(smallest.RECIPES), seeds)
         if asked.recipes:

@@ -142,10 +142,17 @@ def test_a_solution_that_its_check_refuses_is_a_failure(course):
     assert status == 1 and "the solution of exercise 0.2 is not accepted" in out and "0 of 1" in out
 
 
+def _is(ready):
+    try:
+        return ready()
+    except psutil.Error:  # a process that has just gone, or is not there yet
+        return False
+
+
 def interrupt_when(course, process, ready):
     """Interrupt the command as Ctrl+C does once `ready()`; no kernel of it may live on."""
     deadline = time.monotonic() + 60
-    while not ready():
+    while not _is(ready):
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.1)
     kernels = psutil.Process(process.pid).children(recursive=True)
@@ -163,6 +170,23 @@ def test_an_interrupted_run_keeps_what_ended(course):
     err = interrupt_when(course, process, (course.root / "notebooks" / "started").exists)
     assert process.returncode == 130 and "the same command goes on from there" in err and "Traceback" not in err
     assert [run["status"] for run in records(course, "01")] == ["ok"] and records(course, "02") == []
+
+
+@pytest.mark.parametrize("command", ["run", "release"])
+def test_an_interruption_ends_two_notebooks_at_once_and_a_kernel_that_is_starting(course, tmp_path, command):
+    """The second notebook starts while the first runs; nbclient would have Ctrl+C end one kernel only, or nothing."""
+    for name in ("01_first", "02_second"):
+        course.add(name, f"open({name!r}, 'w').close()\nimport time; time.sleep(100)")
+    out = [tmp_path / "students"] if command == "release" else []
+    process = course.start(command, *out, "--jobs", "2")
+
+    def a_kernel_starts():
+        commands = [" ".join(child.cmdline()) for child in psutil.Process(process.pid).children()]
+        return any("ipykernel" in one for one in commands)
+
+    err = interrupt_when(course, process, a_kernel_starts)
+    assert process.returncode == 130 and "coursekit: interrupted; " in err and "Traceback" not in err
+    assert not (tmp_path / "students").exists()
 
 
 # --- refresh ----------------------------------------------------------------------------------------------------------

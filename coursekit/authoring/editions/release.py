@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from coursekit.authoring import notebooks, project
+from coursekit.authoring.arguments import new_folder
 from coursekit.authoring.editions import grading
 from coursekit.authoring.execution.execute import execute
 from coursekit.authoring.execution.places import places, together
@@ -57,16 +58,10 @@ def release(out, *, run=True, nbgrader=False, jobs=None):
     out = Path(out)
     if os.path.lexists(out):
         raise CoursekitError(f"{out} exists and is not overwritten; name a folder that does not exist yet")
-    if jobs is not None and jobs < 1:
-        raise CoursekitError(f"--jobs takes a number from 1 on, not {jobs}")
     course = {path.stem: notebooks.read(path) for path in notebooks.find()}
     grading.refuse_unclear_exercises(course)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.")
-    except OSError as error:
-        raise CoursekitError(f"{out} can't be written ({error.strerror}); name a folder elsewhere") from error
-    with scratch as folder:
+    new_folder(out)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
         edition = Path(folder) / "edition"
         pages, need = (grading.write_edition if nbgrader else write_student_edition)(edition, course)
         failures = []

@@ -1,11 +1,11 @@
 """Execute one notebook in a fresh kernel, measure it, and collect what it noted: claims, exercises, time and memory."""
 
 import asyncio
+import atexit
 import contextlib
 import copy
 import json
 import os
-import signal
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -75,14 +75,13 @@ async def execute(notebook, folder, *, profile="quick", backend="tensorflow", se
         resources={"metadata": {"path": str(folder)}},
         shutdown_kernel="immediate",
     )
-    interrupt = signal.getsignal(signal.SIGINT)
-    with tempfile.TemporaryDirectory() as scratch, open(Path(scratch) / "stderr", "w") as stderr:
+    _keep_interrupts()
+    with tempfile.TemporaryDirectory() as scratch, open(Path(scratch) / "stderr", "wb") as stderr:
         notes = Path(scratch) / "notes.jsonl"
         env = environment(profile=profile, backend=backend, seed=seed, notes=notes)
         start = time.monotonic()
         try:
             async with client.async_setup_kernel(env=env, stderr=stderr):
-                _take_back_signals(interrupt)
                 watcher = asyncio.create_task(_watch_memory(client.km.provisioner.pid, outcome))
                 try:
                     await _execute_cells(client, outcome, notes, on_cell)
@@ -92,6 +91,8 @@ async def execute(notebook, folder, *, profile="quick", backend="tensorflow", se
             if asyncio.current_task().cancelling():  # nbclient takes an interruption for a kernel's death
                 raise asyncio.CancelledError from None
             outcome.status, outcome.error = "died", _last_words(stderr.name)
+        finally:
+            atexit.unregister(client._cleanup_kernel)  # nbclient leaves it there if the kernel was still starting
         outcome.minutes = round((time.monotonic() - start) / 60, 3)
         _collect(read_lines(notes), outcome)
     return outcome
@@ -100,17 +101,22 @@ async def execute(notebook, folder, *, profile="quick", backend="tensorflow", se
 def _last_words(file):
     """Why a kernel died, with the last line that it wrote outside of the notebook, if there is one."""
     why = "the kernel died: it crashed, or the machine ran out of memory"
-    lines = [line for line in Path(file).read_text(errors="replace").splitlines() if "[IPKernelApp]" not in line]
+    lines = [
+        line for line in Path(file).read_text("utf-8", errors="replace").splitlines() if "[IPKernelApp]" not in line
+    ]
     return f"{why}; its last words: {lines[-1]}" if lines else why
 
 
-def _take_back_signals(interrupt):
-    """Undo that nbclient answers Ctrl+C by killing its kernel only: the whole command is to stop."""
-    loop = asyncio.get_running_loop()
-    with contextlib.suppress(NotImplementedError, ValueError):  # on Windows and in a thread nbclient leaves them alone
-        loop.remove_signal_handler(signal.SIGINT)
-        loop.remove_signal_handler(signal.SIGTERM)
-        signal.signal(signal.SIGINT, interrupt)
+def _keep_interrupts():
+    """Let Ctrl+C stop the whole command: nbclient would have it end one kernel, and the notebook be a failure.
+
+    nbclient takes a loop that has no signal handlers, as on Windows, as it is.
+    """
+
+    def refuse(*_):
+        raise NotImplementedError
+
+    asyncio.get_running_loop().add_signal_handler = refuse
 
 
 async def _execute_cells(client, outcome, notes, on_cell):
@@ -130,7 +136,7 @@ async def _execute_cells(client, outcome, notes, on_cell):
                 outcome.status = "failed"
                 return
         if "raises-exception" in tags(cell):
-            with notes.open("a") as file:
+            with notes.open("a", encoding="utf-8") as file:
                 file.write(dumps({"kind": "meant to fail"}) + "\n")
         done += 1
         on_cell(done)

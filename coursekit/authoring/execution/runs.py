@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from coursekit.authoring import notebooks
+from coursekit.authoring.arguments import share_of
 from coursekit.authoring.execution import ledger
 from coursekit.authoring.execution.dependencies import code_key
 from coursekit.authoring.execution.execute import execute
@@ -39,17 +40,6 @@ def import_seconds(repeats=5):
     return round(least("import coursekit") - least(""), 3)
 
 
-def parse_seeds(words):
-    """Seeds from words such as "0-4", "7" or "0,2"; a `CoursekitError` names a word that is none of these."""
-    seeds = []
-    for word in ",".join(words).split(","):
-        first, _, last = word.partition("-")
-        if not first.isdecimal() or (last and not last.isdecimal()):
-            raise CoursekitError(f"--seeds takes numbers and ranges such as 0-4, not {word!r}")
-        seeds += range(int(first), int(last or first) + 1)
-    return sorted(set(seeds))
-
-
 def run(
     wanted,
     *,
@@ -62,20 +52,27 @@ def run(
     stale=False,
     minutes=None,
     dask=None,
+    shard=None,
+    executed=None,
+    summary=None,
 ):
     """Run the notebooks, append their records to `results`, print the table; True if every run went well.
 
-    again:   run what is recorded, too.
-    stale:   run what no record covers with its present key (see `ledger`), the stalest first. Otherwise what is
-             recorded of the same cells on this machine is not run again, whatever has changed in coursekit.
-    minutes: start no run that is not expected to end within so many; what is left is printed.
-    dask:    address of a Dask scheduler that hands out the runs, instead of `jobs` at once here.
+    again:    run what is recorded, too.
+    stale:    run what no record covers with its present key (see `ledger`), the stalest first. Otherwise what is
+              recorded of the same cells on this machine is not run again, whatever has changed in coursekit.
+    minutes:  start no run that is not expected to end within so many; what is left is printed.
+    dask:     address of a Dask scheduler that hands out the runs, instead of `jobs` at once here.
+    shard:    (2, 4) for the second of four shares of the notebooks, each about as long; None for all.
+    executed: a folder that gets the notebooks as they came out, failed ones too.
+    summary:  a file that gets the table, in Markdown, at its end.
     """
-    _refuse_unclear(jobs, again, stale, minutes, dask)
+    _refuse_unclear(jobs, again, stale, minutes, dask, executed)
     _refuse_missing(backends, dask)
     book = ledger.Ledger(results)
     todo, kept, rows = [], [], []
-    for path in notebooks.find(wanted):
+    paths = notebooks.find(wanted)
+    for path in share_of(paths, shard, _usual_minutes) if shard else paths:
         mine, not_meant = ledger.jobs_of(path, backends, seeds, profile)
         rows += [(path.stem, one, "", profile, "", "", "", "", f"not meant for {one}") for one in not_meant]
         for job in mine:
@@ -84,27 +81,33 @@ def run(
     rows += [_row(job, record, _kept(job, record, stale)) for job, record in kept]
     if stale:
         todo = book.stalest_first(todo)
-    done, left = _run_all(todo, book, jobs, minutes, dask)
+    done, left = _run_all(todo, book, jobs, minutes, dask, executed)
     rows += [_row(job, record, _status(record)) for job, record in done]
     _print_table(rows)
     _print_costs([record for _, record in done])
     _print_left(left)
     failures = [(job, record) for job, record in done if record["status"] != "ok"]
-    for job, record in failures:
-        print(f"✗ {job.path.stem} ({job.backend}, seed {job.seed}): {record['error']}")
+    why = [f"✗ {job.path.stem} ({job.backend}, seed {job.seed}): {record['error']}" for job, record in failures]
+    print("\n".join(why), end="\n" if why else "")
+    if summary:
+        with open(summary, "a", encoding="utf-8") as file:
+            file.write("\n".join([_markdown(rows), *(f"\n{line}" for line in why)]) + "\n")
     return not failures
 
 
-def _refuse_unclear(jobs, again, stale, minutes, dask):
+def _usual_minutes(path):
+    """What the notebook's box says that it takes."""
+    return notebooks.about(notebooks.read(path)).get("minutes") or ledger.UNKNOWN
+
+
+def _refuse_unclear(jobs, again, stale, minutes, dask, executed):
     """Refuse options that do not go together."""
-    if jobs is not None and jobs < 1:
-        raise CoursekitError(f"--jobs takes a number from 1 on, not {jobs}")
     if again and stale:
         raise CoursekitError("--again runs everything and --stale what has changed: leave one out")
     if minutes is not None and not stale:
         raise CoursekitError("--minutes goes with --stale: a run that is cut short goes on from its records anyway")
-    if dask and (minutes is not None or jobs is not None):
-        raise CoursekitError("--minutes and --jobs are for this machine: leave them out with --dask")
+    if dask and (minutes is not None or jobs is not None or executed is not None):
+        raise CoursekitError("--minutes, --jobs and --executed are for this machine: leave them out with --dask")
 
 
 def _refuse_missing(backends, dask):
@@ -118,7 +121,7 @@ def _refuse_missing(backends, dask):
         raise CoursekitError(f"{BACKENDS[missing[0]]} is not installed here; `{how}` installs it")
 
 
-def _run_all(todo, book, jobs, minutes, dask):
+def _run_all(todo, book, jobs, minutes, dask, executed):
     """Run the jobs here or on a cluster: [(job, record)] of those that ran, [(job, minutes)] of those that are left."""
     if not todo:
         return [], []
@@ -126,10 +129,10 @@ def _run_all(todo, book, jobs, minutes, dask):
         from coursekit.authoring.execution import cluster
 
         return cluster.run(todo, book, dask), []
-    return asyncio.run(_run_here(todo, book, min(jobs or places(), len(todo)), minutes))
+    return asyncio.run(_run_here(todo, book, min(jobs or places(), len(todo)), minutes, executed))
 
 
-async def _run_here(todo, book, at_once, minutes):
+async def _run_here(todo, book, at_once, minutes, executed):
     """Run the jobs, `at_once` together, and write each record as soon as its run is over."""
     console, start = Console(), time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -143,7 +146,8 @@ async def _run_here(todo, book, at_once, minutes):
                 return
             cells = sum(map(notebooks.has_code, job.notebook.cells))
             task = bars.add_task(job.name, total=cells) if bars else None
-            record = await carry_out(job, job.path.parent, speed, on_cell=partial(_advance, bars, task))
+            keep = partial(_keep_executed, executed, job)
+            record = await carry_out(job, job.path.parent, speed, on_cell=partial(_advance, bars, task), keep=keep)
             book.append(job.path, record)
             done.append((job, record))
             if bars:
@@ -160,8 +164,14 @@ def measured_speed():
     return {"reference_seconds": reference_seconds(), "import_seconds": import_seconds()}
 
 
-async def carry_out(job, folder, speed, on_cell=lambda done: None):
-    """Execute a job in `folder` and return its record.
+def _keep_executed(folder, job, notebook):
+    """Write the notebook as it came out, under the name of its run, if there is a folder for it."""
+    if folder:
+        notebooks.write(folder / f"{job.path.stem}.{job.backend}.seed{job.seed}.ipynb", notebook)
+
+
+async def carry_out(job, folder, speed, on_cell=lambda done: None, keep=lambda notebook: None):
+    """Execute a job in `folder` and return its record; `keep` is called with the notebook as it came out.
 
     Beside the speed it says how many cores other programs kept busy meanwhile, `others`: minutes count only where these
     are few. If coursekit was changed while it ran, nobody knows with which code it ran: the record gets no key.
@@ -170,6 +180,7 @@ async def carry_out(job, folder, speed, on_cell=lambda done: None):
     outcome = await execute(
         job.notebook, folder, profile=job.profile, backend=job.backend, seed=job.seed, on_cell=on_cell
     )
+    keep(outcome.notebook)
     others = (seconds_of_others() - busy) / max(time.monotonic() - start, 1e-9)
     record = ledger.record_of(job, outcome, speed | {"others": max(0.0, round(others, 2))})
     if code_key(job.notebook) != job.code:
@@ -223,13 +234,27 @@ def _print_costs(records):
         print(f"import coursekit costs {imports:.3f} s, setup {statistics.median(setups):.1f} s (median of these runs)")
 
 
+WORDS, NUMBERS, LAST = (
+    ("notebook", "backend", "seed", "profile"),
+    ("minutes", "peak MB", "claims held", "exercises"),
+    "status",
+)  # the columns of the table
+
+
+def _markdown(rows):
+    """The table in Markdown."""
+    heads = [*WORDS, *NUMBERS, LAST]
+    marks = ["---"] * len(WORDS) + ["--:"] * len(NUMBERS) + ["---"]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (heads, marks, *sorted(rows)))
+
+
 def _print_table(rows):
     table = Table(box=None, header_style="bold")
-    for name in ("notebook", "backend", "seed", "profile"):
+    for name in WORDS:
         table.add_column(name, no_wrap=True)
-    for name in ("minutes", "peak MB", "claims held", "exercises"):
+    for name in NUMBERS:
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("status")
+    table.add_column(LAST)
     for row in sorted(rows):
         table.add_row(*row)
     Console(width=None if sys.stdout.isatty() else 140).print(table)

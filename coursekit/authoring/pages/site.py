@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from coursekit.authoring import project
+from coursekit.authoring.arguments import new_folder
 from coursekit.authoring.pages.source import write_source
 from coursekit.errors import CoursekitError
 
@@ -30,7 +31,7 @@ def site(out):
     if out.is_symlink() or (out.exists() and not (out / MARK).is_file()):
         raise CoursekitError(f"{out} exists and was not made by `coursekit site`: name a folder that does not exist")
     need_packages()
-    out.parent.mkdir(parents=True, exist_ok=True)
+    new_folder(out)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as scratch:
         source, pages = Path(scratch, "source"), Path(scratch, "pages")
         source.mkdir()
@@ -39,7 +40,9 @@ def site(out):
         for warning in warnings:
             print(f"✗ {warning}")
         if not warnings:
-            (pages / MARK).write_text("Made by `coursekit site`, which replaces this folder when it is run again.\n")
+            (pages / MARK).write_text(
+                "Made by `coursekit site`, which replaces this folder when it is run again.\n", "utf-8"
+            )
             if out.exists():
                 out.rename(Path(scratch, "old"))
             pages.rename(out)

@@ -13,6 +13,7 @@ from helpers import make_notebook
 from coursekit.authoring import cli, notebooks
 from coursekit.authoring.execution import ledger, places, runs
 from coursekit.authoring.execution.execute import Outcome
+from coursekit.errors import CoursekitError
 
 NAMES = ("01_first", "02_second", "03_third")
 
@@ -155,6 +156,29 @@ def test_a_run_during_which_coursekit_was_changed_covers_nothing(bench, capsys):
     assert record["key"] is None and record["code"] is None and record["hash"]
     assert "coursekit was changed meanwhile" in capsys.readouterr().out
     assert bench.run("01_first", stale=True) and bench.ran == ["01_first"]
+
+
+def test_shares_run_each_notebook_once(bench):
+    ran = []
+    for part in (1, 2):
+        bench.run(shard=(part, 2))
+        ran += bench.ran
+    assert sorted(ran) == sorted(NAMES)
+
+
+def test_what_came_out_and_the_table_are_kept_for_ci(bench, tmp_path):
+    bench.status["02_second"] = "failed"
+    summary = tmp_path / "summary.md"
+    summary.write_text("# before\n")
+    assert not bench.run("01_first", "02_second", executed=tmp_path, summary=summary)
+    kept = [f"{name}.jax.seed0.ipynb" for name in ("01_first", "02_second")]
+    assert sorted(path.name for path in tmp_path.glob("*.seed0.ipynb")) == kept
+    before, heads, _, first, second, _, why = summary.read_text(encoding="utf-8").splitlines()
+    assert before == "# before" and heads.startswith("| notebook | backend |")
+    assert first.startswith("| 01_first | jax | 0 | quick |") and first.endswith("| ok |")
+    with pytest.raises(CoursekitError, match="leave them out with --dask"):
+        bench.run("01_first", jobs=None, dask="tcp://here:1", executed=tmp_path)
+    assert second.endswith("| failed |") and why == "✗ 02_second (jax, seed 0): it failed"
 
 
 @pytest.mark.parametrize(
