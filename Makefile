@@ -1,6 +1,7 @@
 # The course's commands. Each does everything it needs, on a machine that has Python 3.11, 3.12 or 3.13 (with venv), git
 # and make:
-#   make lab      make the environment and open JupyterLab on the welcome page
+#   make lab      make the environment and open JupyterLab on the welcome page; LAB="--port 9999 --no-browser" hands
+#                 options to JupyterLab
 #   make test     make it, run the tests and execute every notebook as a test
 #   make check    the slower proofs: lint, grading, the pages, Colab, and the notebooks on JAX (with TORCH=1 on PyTorch)
 #                 that have changed since they were recorded, in MINUTES=10; ALL=1 runs all of them, and all of the
@@ -16,9 +17,10 @@ VENV  := .venv
 PY    := $(VENV)/bin/python
 comma := ,
 SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
-# A marker stands for "installed in this very folder": a checkout that was moved or copied is installed again.
+# A marker stands for "installed in this very folder": after a rename or a copy the environment is put right first.
 HERE   := $(shell printf '%s' "$(CURDIR)" | cksum | cut -d' ' -f1)
 EXTRAS := course$(if $(TORCH),$(comma)torch)$(if $(TEACH),$(comma)teach)$(if $(CLUSTER),$(comma)cluster)
+ENVIRONMENT := coursekit/authoring/environment.py
 MARKER := $(VENV)/installed-$(HERE)-$(subst $(comma),-,$(EXTRAS))
 # Which notebooks `make check` runs on the other backends. The records of the first are to be committed.
 MINUTES ?= 10
@@ -30,7 +32,7 @@ SETTINGS := {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false
 .PHONY: lab test check site book env lock clean python
 
 lab: env
-	@$(PY) -m jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) $(WELCOME) $(LAB)
+	@$(PY) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) $(WELCOME) $(LAB)
 
 # Two processes, each with whole files: a notebook's cells need one kernel.
 test: env
@@ -72,7 +74,12 @@ $(MARKER): pyproject.toml constraints.txt
 	    exit 1; \
 	  fi; \
 	  echo "Making the environment in $(VENV) with $$($$found --version)"; $$found -m venv $(VENV); }
-	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)]"
+	@$(PY) $(ENVIRONMENT) settle
+	@$(PY) $(ENVIRONMENT) intact $(EXTRAS) || { \
+	  echo "Installing the packages in the versions of constraints.txt: a few minutes, the first time"; \
+	  unset PIP_TARGET PIP_PREFIX PIP_ROOT; \
+	  PIP_USER=0 $(PY) -m pip install --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)]" || { \
+	    echo "pip could not install what is missing. Is there a network? What pip said stands above." >&2; exit 1; }; }
 	@mkdir -p $(VENV)/share/jupyter/lab/settings
 	@printf '%s\n' '$(SETTINGS)' > $(VENV)/share/jupyter/lab/settings/overrides.json
 	@find $(VENV) -maxdepth 1 -name 'installed-*' ! -name 'installed-$(HERE)*' -delete

@@ -9,7 +9,7 @@ import time
 import pytest
 from helpers import ROOT
 
-SUITABLE_PARTS = ("Makefile", "pyproject.toml", "constraints.txt")
+SUITABLE_PARTS = ("Makefile", "pyproject.toml", "constraints.txt", "coursekit/authoring/environment.py")
 
 
 def make(*arguments, cwd=ROOT, **environment):
@@ -25,6 +25,7 @@ def bare(tmp_path):
     folder.mkdir()
     programs.mkdir()
     for part in SUITABLE_PARTS:
+        (folder / part).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / part, folder / part)
     for program in ("make", "sh", "cksum", "cut", "id", "find", "mkdir", "touch", "rm"):
         (programs / program).symlink_to(shutil.which(program))
@@ -53,19 +54,59 @@ def test_without_a_suitable_python_it_says_which_is_needed(bare):
     assert "3.11, 3.12 or 3.13" in done.stderr and "python3-venv" in done.stderr and "PYTHON=" in done.stderr
 
 
+# A Python whose "venv" is a script that notes how it is called. Nothing is intact there, and pip succeeds, unless told.
+NOTING = """#!/bin/sh
+echo "$*, PIP_USER=$PIP_USER" >> "$(dirname "$0")/../calls"
+case "$*" in *intact*) exit ${INTACT:-1};; *"pip install"*) exit ${PIP:-0};; esac
+"""
+
+
+def fake_venv(programs, noting):
+    (programs / "noting").write_text(noting)
+    (programs / "noting").chmod(0o755)
+    venv = f'mkdir -p "$3/bin" && /bin/cp "{programs / "noting"}" "$3/bin/python"'
+    fake_python(programs, "python3.12", f'case "$1" in -c) exit 0;; --version) echo Python 3.12.1;; -m) {venv};; esac')
+
+
+def calls(folder):
+    return (folder / ".venv" / "calls").read_text().splitlines()
+
+
 def test_it_passes_over_an_unsuitable_python_for_a_suitable_one(bare):
     folder, programs = bare
     fake_python(programs, "python3", "exit 1")
-    # the suitable one makes a "venv" whose python does nothing, which is all that this test lets it install
-    venv = 'mkdir -p "$3/bin" && printf "#!/bin/sh\\n" > "$3/bin/python" && /bin/chmod +x "$3/bin/python"'
-    fake_python(programs, "python3.12", f'case "$1" in -c) exit 0;; --version) echo Python 3.12.1;; -m) {venv};; esac')
-    done = make("env", cwd=folder, PATH=str(programs))
+    (programs / "dirname").symlink_to(shutil.which("dirname"))
+    fake_venv(programs, NOTING)
+    done = make("env", cwd=folder, PATH=str(programs), PIP_USER="1")
     assert done.returncode == 0, done.stderr
-    assert "with Python 3.12.1" in done.stdout and (folder / ".venv" / "bin" / "python").exists()
-    again = make("env", cwd=folder, PATH=str(programs))
-    assert "pip install" not in again.stdout
+    assert "with Python 3.12.1" in done.stdout and "Installing the packages" in done.stdout
+    (installed,) = [call for call in calls(folder) if "pip install" in call]
+    assert installed.endswith("-e .[course], PIP_USER=0") and "--quiet" not in installed
+    assert make("env", cwd=folder, PATH=str(programs)).stdout.count("Installing") == 0
     moved = folder.rename(folder.with_name("moved"))
-    assert "pip install" in make("env", cwd=moved, PATH=str(programs)).stdout
+    (moved / ".venv" / "calls").unlink()
+    assert "Installing" in make("env", cwd=moved, PATH=str(programs)).stdout
+    assert "coursekit/authoring/environment.py settle, PIP_USER=" in calls(moved)
+
+
+def test_an_environment_that_has_everything_needs_no_pip_and_no_network(bare):
+    folder, programs = bare
+    (programs / "dirname").symlink_to(shutil.which("dirname"))
+    fake_venv(programs, NOTING)
+    assert make("env", cwd=folder, PATH=str(programs)).returncode == 0
+    os.utime(folder / "pyproject.toml")
+    os.utime(folder / "pyproject.toml", (time.time() + 60,) * 2)
+    (folder / ".venv" / "calls").unlink()
+    done = make("env", cwd=folder, PATH=str(programs), INTACT="0", PIP="1")
+    assert done.returncode == 0 and not any("pip install" in call for call in calls(folder))
+
+
+def test_where_pip_fails_it_says_what_that_may_be(bare):
+    folder, programs = bare
+    (programs / "dirname").symlink_to(shutil.which("dirname"))
+    fake_venv(programs, NOTING)
+    done = make("env", cwd=folder, PATH=str(programs), PIP="1")
+    assert done.returncode != 0 and "Is there a network?" in done.stderr
 
 
 def test_an_environment_whose_python_is_gone_is_made_anew(bare):
@@ -88,7 +129,7 @@ def test_the_check_of_a_python_lets_this_one_pass():
 
 def test_lab_opens_the_welcome_page_and_root_is_allowed():
     said = make("-n", "lab").stdout
-    assert "jupyter lab" in said and "/lab/tree/notebooks/00_welcome.ipynb" in said
+    assert "-m jupyterlab" in said and "/lab/tree/notebooks/00_welcome.ipynb" in said
     assert ("--allow-root" in said) == (os.getuid() == 0)
 
 

@@ -7,6 +7,7 @@ exercise 3.2, `test-3-2` grades it.
 import asyncio
 import json
 import re
+from pathlib import Path
 
 import nbformat
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -95,6 +96,19 @@ class ExecuteToTheEnd(Execute):
         if self.written <= MAX_KEPT or msg["msg_type"] == "error":
             return super().output(outs, msg, display_id, cell_index)
         return None
+
+
+def name_submissions(folder):
+    """Give the only notebook of a submission the name of its assignment, and say so; nbgrader asks for that name.
+
+    folder: that with submissions, `STUDENT/ASSIGNMENT/…` in it. A browser, a learning platform or a student may have
+            renamed a notebook. What bears the name of another assignment is left alone.
+    """
+    for place in sorted(Path(folder).glob("*/*/")):
+        found, right = sorted(place.glob("*.ipynb")), place / f"{place.name}.ipynb"
+        if len(found) == 1 and found[0] != right and not (Path("source") / found[0].stem).is_dir():
+            found[0].rename(right)
+            print(f"{found[0]} is now called {right.name}")
 
 
 def grade_id(cell):

@@ -261,16 +261,19 @@ def _add_book(commands):
 
 def _add_doctor(commands):
     def action(asked):
-        from coursekit.authoring.doctor import doctor
+        from coursekit.authoring import doctor, report
 
-        return doctor()
+        return report.report() if asked.report else doctor.doctor()
 
-    _add(
+    parser = _add(
         commands,
         "doctor",
         action,
         summary="Say what is wrong with this environment and how to mend it.",
-        example="doctor",
+        example="doctor --report",
+    )
+    parser.add_argument(
+        "--report", action="store_true", help="print what to paste into an issue, nothing private in it"
     )
 
 

@@ -6,7 +6,9 @@ the course was tested with is a note and no problem.
 
 import importlib.metadata
 import importlib.util
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -84,6 +86,58 @@ def _is_checkout(folder):
     return (folder / "coursekit" / "__init__.py").is_file() and (folder / "notebooks").is_dir()
 
 
+@check("the environment's place")
+def place():
+    """The programs of this environment are started by its own Python: its folder was neither renamed nor copied."""
+    for script in sorted((Path(sys.prefix) / "bin").glob("*")):
+        python = _python_of(script)
+        if python and not python.is_relative_to(sys.prefix):
+            yield f"{script.name} is started by {python}: this folder was renamed or copied; run `make env` in it"
+            return
+
+
+# The first line of a script of an environment, or the second, where its path has spaces.
+STARTED_BY = re.compile(rb"#!(?:/bin/sh\n'''exec' \")?([^\n\"]*/\.?venv/bin/python[\d.]*)")
+
+
+def _python_of(script):
+    """The Python of an environment that a script names, or None."""
+    if script.is_symlink() or not script.is_file():
+        return None
+    with open(script, "rb") as file:
+        found = STARTED_BY.match(file.read(1000))
+    return Path(os.fsdecode(found[1])) if found else None
+
+
+@check("files of yours")
+def hiding_files():
+    """None of them has the name of a package: Python would import it in the package's place."""
+    from coursekit.session import _IMPORTED
+
+    root = repository_root()
+    folders = dict.fromkeys([Path.cwd(), *([root / "notebooks"] if root else [])])
+    for folder in [folder for folder in folders if not _is_checkout(folder)]:
+        for name in ("coursekit", *_IMPORTED):
+            for file in (folder / f"{name}.py", folder / name / "__init__.py"):
+                if file.is_file():
+                    yield f"{file} hides the package {name} from the notebooks beside it: rename it"
+
+
+@check("Keras's settings")
+def keras_settings():
+    """~/.keras/keras.json says what Keras itself would say."""
+    from coursekit.session import _KERAS_SETTINGS, _keras_json
+
+    home = os.environ.get("KERAS_HOME") or os.path.join("~", ".keras")
+    try:
+        said = json.loads(Path(os.path.expanduser(home), "keras.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return  # Keras writes a missing one, and passes over a broken one
+    others = [f"{name} {said[name]}" for name, ours in _KERAS_SETTINGS.items() if said.get(name, ours) != ours]
+    if others:
+        yield Note(f"{_keras_json()} says {', '.join(others)}; the notebooks pass over that: delete it to be rid of it")
+
+
 @check("packages")
 def packages():
     """Everything that the course needs, in versions that it works with."""
@@ -130,11 +184,12 @@ def backend_starts():
         return
     finally:
         os.environ.pop("KERAS_BACKEND") if before is None else os.environ.update(KERAS_BACKEND=before)
-    tried = subprocess.run([sys.executable, "-c", f"import {backend}, keras"], capture_output=True, text=True)
+    tried = subprocess.run([sys.executable, "-c", f"import {backend}, keras"], capture_output=True)
     if tried.returncode < 0:
         yield f"{BACKENDS[backend]} crashes here (signal {-tried.returncode}); its wheels need a CPU with AVX"
     elif tried.returncode:
-        yield f"{BACKENDS[backend]} can't be imported: {tried.stderr.strip().splitlines()[-1]}: run `make env`"
+        why = tried.stderr.decode(errors="replace").strip().splitlines()[-1]
+        yield f"{BACKENDS[backend]} can't be imported: {why}: run `make env`"
 
 
 @check("environment variables")
@@ -151,6 +206,9 @@ def environment_variables():
     places = [Path(data or "."), (repository_root() or Path.cwd()) / (data or ".")]
     if data and not any(place.is_dir() for place in places):
         yield f"COURSEKIT_DATA is {data}, and there is no such folder: correct it, or unset it"
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        if os.environ.get(name) and not os.path.exists(os.environ[name]):
+            yield f"{name} is {os.environ[name]}, and there is no such file: correct it, or unset it"
 
 
 @check("the notebooks' kernel")

@@ -56,7 +56,7 @@ def _find_notebook(wanted):
 def read(path):
     """The notebook at `path`; `NotebookError` says what is wrong with a broken one."""
     try:
-        notebook = nbformat.read(path, as_version=4)
+        notebook = nbformat.reads(_with_its_true_version(Path(path).read_text(encoding="utf-8")), as_version=4)
         nbformat.validate(notebook)
     except FileNotFoundError:
         raise NotebookError(f"there is no file {path}") from None
@@ -69,6 +69,21 @@ def read(path):
             f"{path} is broken ({str(error).splitlines()[0][:120]}); restore it with `git checkout -- {path}`"
         ) from error
     return notebook
+
+
+def _with_its_true_version(text):
+    """The text of a notebook; one whose cells have ids says that it is of format 4.5, the first that has them.
+
+    Some editors add ids and leave an older version, for which nbformat refuses them.
+    """
+    notebook = json.loads(text)
+    cells = notebook.get("cells") if isinstance(notebook, dict) else None
+    older = (4, 0) <= (notebook.get("nbformat"), notebook.get("nbformat_minor")) < (4, 5) if cells else False
+    if not older or not any("id" in cell for cell in cells):
+        return text
+    for cell in cells:
+        cell.setdefault("id", nbformat.v4.new_code_cell().id)
+    return json.dumps(notebook | {"nbformat_minor": 5})
 
 
 def write(path, notebook):

@@ -7,7 +7,7 @@ import sys
 import pytest
 from helpers import ROOT
 
-from coursekit.authoring import doctor
+from coursekit.authoring import doctor, report
 
 
 def diagnose(cwd=ROOT, **environment):
@@ -79,3 +79,86 @@ def test_a_kernel_of_another_environment_is_noticed(tmp_path, monkeypatch):
 def test_no_room_is_noticed(monkeypatch):
     monkeypatch.setattr(doctor, "FREE_GB", 10**9)
     assert any("make room" in str(found) for found in doctor.room())
+
+
+def test_a_script_of_another_folders_python_is_noticed(tmp_path, monkeypatch):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "tool").write_text(f"#!{tmp_path}/bin/python\n")
+    (tmp_path / "bin" / "other").write_text("#!/usr/bin/env python3\n")
+    monkeypatch.setattr(doctor.sys, "prefix", str(tmp_path))
+    assert list(doctor.place()) == []
+    spaces = '#!/bin/sh\n\'\'\'exec\' "/a place/.venv/bin/python" "$0" "$@"\n'
+    for start in ("#!/elsewhere/course/.venv/bin/python\n", "#!/elsewhere/venv/bin/python3.12\n", spaces):
+        (tmp_path / "bin" / "tool").write_text(start)
+        (found,) = doctor.place()
+        assert "tool is started by /" in found and "renamed or copied; run `make env`" in found
+
+
+@pytest.mark.parametrize("file", ["coursekit.py", "keras.py", "numpy/__init__.py"])
+def test_a_file_that_hides_a_package_is_noticed(tmp_path, monkeypatch, file):
+    monkeypatch.chdir(tmp_path)
+    assert list(doctor.hiding_files()) == []
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).touch()
+    (found,) = doctor.hiding_files()
+    assert f"{tmp_path / file} hides the package" in found and "rename it" in found
+
+
+def test_settings_of_keras_that_are_not_the_courses_are_told_and_no_problem(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert list(doctor.keras_settings()) == []
+    for text, told in (("{broken", 0), ('{"floatx": "float32"}', 0), ('{"image_data_format": "channels_first"}', 1)):
+        (tmp_path / "keras.json").write_text(text)
+        assert len(list(doctor.keras_settings())) == told
+    (note,) = doctor.keras_settings()
+    assert isinstance(note, doctor.Note) and "image_data_format channels_first" in note.text
+
+
+def test_certificates_that_are_not_there_are_noticed(monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such.pem")
+    assert any("REQUESTS_CA_BUNDLE is /no/such.pem" in found for found in doctor.environment_variables())
+
+
+# --- what is pasted into an issue -------------------------------------------------------------------------------------
+def test_the_report_says_what_a_maintainer_needs(monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "CHECKS", [("well", lambda: []), ("ill", lambda: ["mend it"])])
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setenv("COURSEKIT_DATA", "/somewhere/private")
+    assert report.report()
+    said = capsys.readouterr().out
+    for part in (
+        "coursekit: 0.",
+        "Python: 3.",
+        "keras: 3.",
+        "numpy: ",
+        "KERAS_BACKEND: jax",
+        "well: well",
+        "ill: mend it",
+    ):
+        assert part in said, part
+    assert "COURSEKIT_DATA: set\n" in said and "private" not in said and said.startswith("```\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "tool is started by /home/jane/course/.venv/bin/python: run `make env` in it",
+        "nothing can be written in /Users/Jane Doe/course",
+        r"C:\\Users\\jane\\course is full",
+        "COURSEKIT_DATA is /mnt/jane/data, and there is no such folder",
+        "the host janes-laptop of jane",
+        "files in /var/data/jane's/x and ('/home/jane')",
+    ],
+)
+def test_nothing_private_is_in_the_report(line, monkeypatch):
+    monkeypatch.setattr(report.os.path, "expanduser", lambda path: "/Users/Jane Doe")
+    monkeypatch.setattr(report.getpass, "getuser", lambda: "jane")
+    monkeypatch.setattr(report.platform, "node", lambda: "janes-laptop.example.org")
+    said = report.without_private_parts(line)
+    assert "jane" not in said.lower() and "doe" not in said.lower(), said
+
+
+def test_the_report_names_no_folder_user_or_host_of_this_machine(capsys):
+    report.report()
+    said = capsys.readouterr().out
+    assert str(ROOT) not in said and sys.prefix not in said and os.path.expanduser("~") + "/" not in said

@@ -1,5 +1,7 @@
 """Notebook files: found, read and normalized."""
 
+import json
+
 import nbformat
 import pytest
 from helpers import make_notebook
@@ -77,3 +79,25 @@ def test_the_content_hash_follows_the_authors_code_and_nothing_else():
     same.cells.insert(0, nbformat.v4.new_code_cell("import coursekit as ck", metadata={"tags": ["setup"]}))
     assert notebooks.content_hash(one) == notebooks.content_hash(same)
     assert notebooks.content_hash(one) != notebooks.content_hash(make_notebook("md:text", "x = 2"))
+
+
+@pytest.mark.parametrize("minor", [0, 2, 4])
+def test_cells_with_ids_in_a_notebook_of_an_older_format_are_read(tmp_path, minor, capfd):
+    """Some editors write ids and leave the version; nbformat refuses that: "Additional properties are not allowed"."""
+    made = make_notebook("x = 1", "md:prose")
+    made.nbformat_minor = minor
+    del made.cells[1]["id"]
+    path = tmp_path / "01_old.ipynb"
+    path.write_text(json.dumps(made), encoding="utf-8")
+    notebook = notebooks.read(path)
+    assert notebook.nbformat_minor == 5 and notebook.cells[0].id == made.cells[0].id and notebook.cells[1].id
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_older_format_without_ids_stays_as_it_is(tmp_path):
+    made = make_notebook("x = 1")
+    made.nbformat_minor = 2
+    del made.cells[0]["id"]
+    path = tmp_path / "01_old.ipynb"
+    path.write_text(json.dumps(made), encoding="utf-8")
+    assert notebooks.read(path).nbformat_minor == 2

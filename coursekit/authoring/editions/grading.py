@@ -30,6 +30,8 @@ CONFIG = '''\
 import os
 import sys
 
+from coursekit.authoring.autograde import name_submissions
+
 c = get_config()  # noqa: F821
 
 c.CourseDirectory.course_id = "coursekit"
@@ -58,6 +60,13 @@ c.Autograde.autograde_preprocessors = [
 ]
 c.Execute.timeout = 180  # seconds for one cell; at `quick` none of the course needs a minute on two cores
 c.Execute.iopub_timeout = 60  # seconds that a cell which was stopped has to come to its end
+
+# Beside a submission lies what its student put there. No file of that folder is imported, be it called coursekit.py.
+c.Execute.extra_arguments = ["--IPKernelApp.ignore_cwd=True"]
+os.environ["PYTHONSAFEPATH"] = "1"
+
+# A submission under another name, such as "02_broadcasting (1).ipynb", would be passed over.
+name_submissions("submitted")
 
 # nbgrader calls a program of its own environment by name, and `.venv/bin/nbgrader` alone does not put that on the path.
 os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)])

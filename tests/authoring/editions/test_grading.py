@@ -193,6 +193,15 @@ class Submission:
         return self
 
 
+# Files that a student hands in beside the notebook: modules that Python would find before the course's.
+BESIDE = {
+    "forged_beside": {
+        "coursekit.py": "def grade(*_):\n    pass\n\n\ncheck = claim = load = scale = grade\n",
+    },
+    "spoiled_beside": {name: "1 / 0\n" for name in ("numpy.py", "ipykernel_launcher.py", "json.py")},
+}
+
+
 def twin(cell):
     """A copy of a cell, as JupyterLab makes it: with the same metadata."""
     return nbformat.from_dict(cell | {"id": uuid4().hex[:8]})
@@ -249,6 +258,9 @@ def the_class(blank):
     one.cell("test-2-5").cell_type = "markdown"
     one.insert(1, FORGERY)
     students["forged"] = one, ()
+    students["forged_beside"] = blank().fill(WRONG), ()
+    students["spoiled_beside"] = blank().fill(GOOD), IDS
+    students["renamed"] = blank().fill(GOOD), IDS
 
     one = blank().fill(GOOD)  # cells of other assignments, broken marks, and a gap that became text
     one.insert(1, "x = 1", nbgrader=dict(one.cell("test-2-1").metadata.nbgrader, grade_id="test-9-9"))
@@ -307,7 +319,10 @@ def graded(tmp_path_factory):
     for student, (submission, _) in students.items():
         place = out / "submitted" / student / NAME
         place.mkdir(parents=True)
-        (place / f"{NAME}.ipynb").write_text(nbformat.writes(submission.notebook), encoding="utf-8")
+        name = f"{NAME} (1).ipynb" if student == "renamed" else f"{NAME}.ipynb"
+        (place / name).write_text(nbformat.writes(submission.notebook), encoding="utf-8")
+        for file, text in BESIDE.get(student, {}).items():
+            (place / file).write_text(text)
     autograded = nbgrader("autograde", NAME, "--Execute.timeout=15", "--Execute.iopub_timeout=15")
     return SimpleNamespace(
         out=out, nbgrader=nbgrader, released=released, autograded=autograded, points=points_in(out), students=students
@@ -383,6 +398,37 @@ def test_a_later_run_names_a_broken_file_grades_the_others_and_has_its_own_envir
     assert points_in(graded.out)["z_curious"] == {"2.1": 0, "2.2": 0, "2.3": 0, "2.5": 1}
     done = nbformat.read(graded.out / "autograded" / "z_curious" / NAME / f"{NAME}.ipynb", 4)
     assert done.cells[-1].outputs[0].text.split() == ["quick", "0", "tensorflow"]
+
+
+def submit(folder, student, *names):
+    """Lay files with these names into a submission of the assignment: its folder."""
+    place = folder / "submitted" / student / NAME
+    place.mkdir(parents=True)
+    for name in names:
+        (place / name).write_text(name)
+    return place
+
+
+@pytest.mark.parametrize("name", [f"{NAME} (1).ipynb", "my answers.ipynb", f"{NAME}-jane.ipynb", "2.ipynb"])
+def test_the_only_notebook_of_a_submission_gets_its_assignments_name(tmp_path, monkeypatch, capsys, name):
+    autograde = pytest.importorskip("coursekit.authoring.autograde", reason="nbgrader is not installed")
+    monkeypatch.chdir(tmp_path)
+    place = submit(tmp_path, "jane", name, "notes.txt")
+    autograde.name_submissions("submitted")
+    assert sorted(path.name for path in place.iterdir()) == sorted([f"{NAME}.ipynb", "notes.txt"])
+    assert (place / f"{NAME}.ipynb").read_text() == name and f"is now called {NAME}.ipynb" in capsys.readouterr().out
+    autograde.name_submissions("submitted")
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("names", [["a.ipynb", "b.ipynb"], ["a.ipynb", f"{NAME}.ipynb"], ["03_other.ipynb"], []])
+def test_a_submission_that_is_not_clear_is_left_alone(tmp_path, monkeypatch, capsys, names):
+    autograde = pytest.importorskip("coursekit.authoring.autograde", reason="nbgrader is not installed")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "source" / "03_other").mkdir(parents=True)
+    place = submit(tmp_path, "jane", *names)
+    autograde.name_submissions("submitted")
+    assert sorted(path.name for path in place.iterdir()) == sorted(names) and capsys.readouterr().out == ""
 
 
 def test_the_page_on_grading_shows_the_configuration_as_it_is():
