@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from coursekit.authoring import notebooks
+from coursekit.authoring.arguments import new_folder
 from coursekit.authoring.pages import site
 from coursekit.authoring.pages.source import write_source
 from coursekit.errors import CoursekitError
@@ -36,6 +37,7 @@ def book(out, seconds=120):
     out = Path(out)
     if out.suffix != ".pdf":
         raise CoursekitError(f"{out} does not end in .pdf: name the file to write, such as build/core.pdf")
+    new_folder(out)  # a file beside which others can be written, before the minutes that printing takes
     site.need_packages("pypdf")
     browser = _find_browser()
     with tempfile.TemporaryDirectory(prefix="coursekit-book-") as scratch:
