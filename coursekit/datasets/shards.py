@@ -47,3 +47,30 @@ def photographs_in_shards(folder, count, each, rng, size=128):
                 Image.fromarray(piece).save(jpeg, format="JPEG", quality=90)
                 writer.write(bytes([label]) + jpeg.getvalue())
     return files
+
+
+def read(file):
+    """The records of a TFRecord file: a list of byte strings."""
+    import tensorflow as tf
+
+    return [record.numpy() for record in tf.data.TFRecordDataset(file)]
+
+
+def decode(records):
+    """Records of photographs_in_shards as images (n, size, size, 3), uint8, and classes (n,)."""
+    import tensorflow as tf
+
+    images = np.stack([tf.io.decode_jpeg(record[1:]).numpy() for record in records])
+    return images, np.array([record[0] for record in records])
+
+
+def augment(images, seed, margin=16):
+    """A random piece of each image, the same place in all, perhaps mirrored: float32, 0 to 1.
+
+    images: (n, rows, columns, 3), from which `margin` rows and columns are cut; the same seed gives the same piece.
+    """
+    rng = np.random.default_rng(seed)
+    top, left = rng.integers(0, margin + 1, size=2)
+    rows, columns = images.shape[1] - margin, images.shape[2] - margin
+    images = images[:, top : top + rows, left : left + columns]
+    return (images[:, :, ::-1] if rng.random() < 0.5 else images).astype("float32") / 255

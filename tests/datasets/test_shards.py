@@ -29,3 +29,18 @@ def test_a_record_is_a_class_and_a_jpeg_file(tmp_path):
     assert len(files) == 2 and len(records) == 24
     assert {record[0] for record in records} <= set(range(len(shards.PICTURES))) and len({r[0] for r in records}) > 1
     assert np.asarray(Image.open(io.BytesIO(records[0][1:]))).shape == (48, 48, 3)
+    assert shards.read(files[1]) == records[12:]
+    images, labels = shards.decode(records)
+    assert images.shape == (24, 48, 48, 3) and labels.tolist() == [record[0] for record in records]
+
+
+def test_a_piece_of_each_image_is_cut_and_mirrored_or_not():
+    images = np.arange(2 * 20 * 20 * 3, dtype="uint8").reshape(2, 20, 20, 3)
+    pieces = [shards.augment(images, seed) for seed in range(40)]
+    assert all(one.shape == (2, 4, 4, 3) and one.dtype == np.float32 for one in pieces)
+    assert np.array_equal(shards.augment(images, 3), pieces[3])
+    windows = {
+        (images[:, top : top + 4, left : left + 4][:, :, ::way].astype("float32") / 255).tobytes(): way
+        for top in range(17) for left in range(17) for way in (1, -1)
+    }  # fmt: skip
+    assert {windows[one.tobytes()] for one in pieces} == {1, -1}
