@@ -131,7 +131,8 @@ def ask(port, path, body=None):
 def visit(port, name, inputs, clients):
     """Many clients at once, each with one input a request, one request after another, over a connection of its own.
 
-    inputs: (n, ...), dealt out to the clients. Returns (outputs (n, ...), seconds of each request (n,), seconds in all).
+    inputs: (n, ...), dealt out to the clients. Returns outputs (n, ...), the seconds of each
+    request (n,), and those of all together.
     """
     path, outputs, latencies = f"/v1/models/{name}:predict", [None] * len(inputs), np.zeros(len(inputs))
 

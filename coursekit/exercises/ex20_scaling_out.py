@@ -112,9 +112,7 @@ def check_average(average):
     rng = np.random.default_rng()
     for sizes in ([1, 3], [8, 8, 8], [5], rng.integers(1, 40, size=4).tolist(), [7, 0, 2]):
         gradients = [[rng.normal(size=shape) for shape in _SHAPES] for _ in sizes]
-        right = [
-            sum(size / sum(sizes) * gradients[i][k] for i, size in enumerate(sizes)) for k in range(len(_SHAPES))
-        ]
+        right = [sum(size / sum(sizes) * gradients[i][k] for i, size in enumerate(sizes)) for k in range(len(_SHAPES))]
         plain = [np.mean([one[k] for one in gradients], axis=0) for k in range(len(_SHAPES))]
         for i, size in enumerate(sizes):
             if not size:

@@ -63,10 +63,10 @@ def speedups(workers, fits, measured, batch_size):
     ax.set(xlabel="workers", ylabel="speed-up", xscale="log", yscale="log")
     ax.set_xticks(workers, [f"{n:g}" for n in workers])
     ax.set_xticks([], minor=True)
-    top = 2.0 ** np.arange(0, np.ceil(np.log2(workers.max())) + 1)
-    ax.set_yticks(top, [f"{n:g}" for n in top])
+    ticks = 2.0 ** np.arange(min(0, np.floor(np.log2(low.min()))), np.ceil(np.log2(workers.max())) + 1)
+    ax.set_yticks(ticks, [f"{n:g}" for n in ticks])
     ax.set_yticks([], minor=True)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     said = ", ".join(f"{n:g}: {value:.2f}" for n, value in measured.items())
-    last = f"{middle[-1]:.3g} (90 % of the refits from {low[-1]:.3g} to {high[-1]:.3g})"
-    finish(f"Speed-up of a step on {batch_size} examples; measured {said}; continued to {workers[-1]:g} workers: {last}.")
+    last = f"{workers[-1]:g} workers: {middle[-1]:.3g} (90 % of the refits from {low[-1]:.3g} to {high[-1]:.3g})"
+    finish(f"Speed-up of a step on {batch_size} examples; measured {said}; continued to {last}.")

@@ -1,10 +1,12 @@
-"""What a larger batch and more workers bring: plans of a pipeline, races between batch sizes, and times of a step that are
+"""What a larger batch and more workers bring: plans of a pipeline, races between batch sizes, and times of a step,
 fitted and continued to more workers.
 
 Born in notebook 20.
 """
 
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -88,7 +90,7 @@ def steps_to(target, x, y, batch_size, rates, seed, most=2000):
     rng = np.random.default_rng(seed)
     networks, reached = Networks(x, y, len(rates), rng), np.full(len(rates), np.inf)
     every = 2 * max(1, 32 // batch_size)  # the loss is looked at after so many steps
-    with np.errstate(over="ignore", invalid="ignore"):
+    with _small_products():
         for step in range(1, most + 1):
             networks.step(rng.integers(0, len(x), batch_size), rates)
             if step % every == 0:
@@ -106,7 +108,7 @@ def after_epochs(epochs, x, y, batch_size, rates, seed, warmup=0):
     """
     rng = np.random.default_rng(seed)
     networks, in_an_epoch, step = Networks(x, y, len(rates), rng), len(x) // batch_size, 0
-    with np.errstate(over="ignore", invalid="ignore"):
+    with _small_products():
         for _ in range(epochs):
             order = rng.permutation(len(x))[: in_an_epoch * batch_size].reshape(in_an_epoch, batch_size)
             for rows in order:
@@ -115,6 +117,15 @@ def after_epochs(epochs, x, y, batch_size, rates, seed, warmup=0):
                 networks.step(rows, share * np.asarray(rates))
         losses = networks.losses()
     return np.where(np.isfinite(losses), losses, np.inf)
+
+
+@contextmanager
+def _small_products():
+    """NumPy with one thread, since dividing small products costs more than it saves; a run may diverge in silence."""
+    from threadpoolctl import threadpool_limits  # comes with scikit-learn
+
+    with threadpool_limits(1), np.errstate(over="ignore", invalid="ignore"):
+        yield
 
 
 def fit_batches(sizes, steps):
@@ -173,12 +184,12 @@ def fit_times(examples, workers, seconds):
 def refits(examples, workers, seconds, rng, draws=200):
     """The fit of `draws` resamples of the measurements: a list of StepTimes, for an interval.
 
-    seconds: (measurements, repeats). For every measurement one of its repeats is drawn, so each keeps its place.
+    seconds: (measurements, repeats). For each measurement as many of its repeats are drawn, with replacement, and the
+    least of them is its time: other programs can only add to a time.
     """
     seconds = np.asarray(seconds, float)
-    places = np.arange(len(seconds))
-    chosen = rng.integers(0, seconds.shape[1], size=(draws, len(seconds)))
-    return [fit_times(examples, workers, seconds[places, columns]) for columns in chosen]
+    chosen = rng.integers(0, seconds.shape[1], size=(draws, *seconds.shape))
+    return [fit_times(examples, workers, np.take_along_axis(seconds, one, axis=1).min(axis=1)) for one in chosen]
 
 
 # --- what is counted and noted ----------------------------------------------------------------------------------------
@@ -195,7 +206,7 @@ def flops_by_xla(widths, batch_size):
         logits = x @ weights[-1][0] + weights[-1][1]  # (batch, classes)
         return -jax.nn.log_softmax(logits)[np.arange(len(y)), y].mean()
 
-    pairs = zip(widths[:-1], widths[1:], strict=True)
+    pairs = pairwise(widths)
     weights = [(np.zeros((a, b), "float32"), np.zeros(b, "float32")) for a, b in pairs]
     x, y = np.zeros((batch_size, widths[0]), "float32"), np.zeros(batch_size, "int32")
     costs = jax.jit(jax.grad(loss)).lower(weights, x, y).compile().cost_analysis()

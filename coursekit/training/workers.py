@@ -73,13 +73,15 @@ class Workers:
             "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore",
         }  # fmt: skip
         with open(self._log(rank), "w", encoding="utf-8") as log, open(f"{self._log(rank)}.err", "w") as errors:
-            self.processes.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", "coursekit.training.workers", self.program, *self.arguments],
-                    stdin=subprocess.PIPE, stdout=log, stderr=errors, env=given | self.environment,
-                    start_new_session=True,  # its own children are in one group with it, and are killed with it
-                )  # fmt: skip
+            process = subprocess.Popen(
+                [sys.executable, "-m", "coursekit.training.workers", self.program, *self.arguments],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=errors,
+                env=given | self.environment,
+                start_new_session=True,  # its own children are in one group with it, and are killed with it
             )
+        self.processes.append(process)
 
     def _log(self, rank):
         return Path(self.folder.name) / f"{rank}.log"
@@ -132,9 +134,9 @@ class Workers:
 
     def _look_at_the_clock(self, what):
         if time.monotonic() > self.deadline:
-            self_words = [f"{rank}: {self._last_words(rank)}" for rank in range(self.count)]
+            said = "; ".join(f"worker {rank}: {self._last_words(rank)}" for rank in range(self.count))
             self.end()
-            raise WorkerError(f"{what} after {self.seconds} seconds, so all were killed; {'; '.join(self_words)}")
+            raise WorkerError(f"{what} after {self.seconds} seconds, so all were killed; {said}")
 
     def _last_words(self, rank):
         said = Path(f"{self._log(rank)}.err").read_text(encoding="utf-8", errors="replace").strip().splitlines()

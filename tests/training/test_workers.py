@@ -1,4 +1,4 @@
-"""Workers as real processes: reports, failures, time limits; and no process, port or folder is left, whatever happens."""
+"""Workers as real processes: reports, failures, time limits; no process, port or folder is left, whatever happens."""
 
 import os
 import signal
@@ -88,7 +88,7 @@ def test_who_takes_too_long_is_killed_and_told_about(programs):
 
 def test_a_failure_comes_with_the_worker_s_last_words(programs):
     Path("fails.py").write_text("raise ValueError('no such file')\n")
-    with pytest.raises(WorkerError, match="worker 0 ended with code 1; its last words: .*no such file"):
+    with pytest.raises(WorkerError, match=r"worker 0 ended with code 1; its last words: .*no such file"):
         run("fails.py")
     with Workers("fails.py") as workers, pytest.raises(WorkerError, match="ended before it printed 'ready'"):
         workers.wait_for("ready")
