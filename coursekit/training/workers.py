@@ -40,8 +40,8 @@ class Workers:
     arguments: of the program, the same for all; environment: {name: value}, beside what the processes have anyway
     seconds:   after so many all are killed, and whoever waits for them gets a WorkerError
 
-    Each process computes with one thread, so that two of them are two workers and not four. When the block is left,
-    also by an interrupt, the processes are killed, and what they printed is deleted.
+    Each process computes on the CPU with one thread, so that two of them are two workers and not four. When the block
+    is left, also by an interrupt, the processes are killed, and what they printed is deleted.
     """
 
     def __init__(self, program, count=1, *arguments, environment=None, seconds=300):
@@ -71,6 +71,7 @@ class Workers:
             "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])),
             "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1",
             "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore",
+            "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu",
         }  # fmt: skip
         with open(self._log(rank), "w", encoding="utf-8") as log, open(f"{self._log(rank)}.err", "w") as errors:
             process = subprocess.Popen(
