@@ -41,6 +41,7 @@ _HOME_OF = {
     "paths": "paths",
     "plots": "plots",
     "records": "records",
+    "serving": "serving",
     "session": "session",
     "statistics": "statistics",
     "text": "text",

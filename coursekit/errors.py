@@ -49,6 +49,10 @@ class TuningError(CoursekitError, ValueError):
     """A search can't be made as asked: a space with nothing to choose, or a folder that holds another search."""
 
 
+class WorkerError(CoursekitError):
+    """A process that was to train or to serve has failed, or has taken too long and was killed."""
+
+
 class CompressedFileError(CoursekitError):
     """A compressed model can't be written or read: a cut or altered file, or one that names what may not be built."""
 

@@ -1,9 +1,7 @@
 """The first page of the site, and the chapters in a table: what the course is, for whom, and where to start.
 
-The README and the site show the same table; the sentence about a chapter is the first of its notebook's summary.
+The README and the site show the same table.
 """
-
-import re
 
 from coursekit.authoring import notebooks
 from coursekit.authoring.pages import reading, shown
@@ -37,7 +35,6 @@ An arrow leads from each chapter to those that build on it:
 Teaching it? The [syllabus](docs/syllabus.md) lays it out over {weeks}, and [grading](docs/grading.md) says how homework
 is collected and marked. A word is new? The [glossary](docs/glossary.md) has them all.
 """
-SENTENCE = re.compile(r".*?[.?!](?= [A-Z]|$)", re.DOTALL)
 
 
 def front_page(course, minutes, weeks="6 or 12 weeks"):
@@ -63,11 +60,5 @@ def chapter_table(course, minutes, folder, link=lambda name: ""):
         claims, exercises = len(shown.claims(notebook)), reading.exercises(notebook)
         title = f"[{about['title']}]({folder}{name}.ipynb){link(name)}"
         numbers = f"{core.minutes} min | {runs} | {claims} | {exercises}"
-        lines.append(f"| {name[:2]} | {title} | {first_sentence(about['summary'])} | {needs} | {numbers} |")
+        lines.append(f"| {name[:2]} | {title} | {about['summary']} | {needs} | {numbers} |")
     return lines
-
-
-def first_sentence(text):
-    """The text up to its first full stop that another sentence follows."""
-    match = SENTENCE.match(text)
-    return match[0] if match else text

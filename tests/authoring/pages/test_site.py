@@ -12,7 +12,7 @@ from helpers import ROOT, Course, make_notebook
 
 from coursekit import claim
 from coursekit.authoring import cli, notebooks
-from coursekit.authoring.pages import bibliography, book, front, shown, site
+from coursekit.authoring.pages import bibliography, book, shown, site
 from coursekit.authoring.pages import source as written
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -144,19 +144,6 @@ def test_the_first_page_counts_and_lists_the_chapters(source):
     assert "1 notebooks," in index and "[Start with notebook 00](notebooks/01_first.ipynb)" in index
     assert "\n1 sentences are tested" in index.replace("assertion.** ", "\n") and "\n1 exercises" not in index
     assert "| 01 | [First](notebooks/01_first.ipynb) | " in index
-
-
-@pytest.mark.parametrize(
-    "text, first",
-    [
-        ("One. Two.", "One."),
-        ("A network of 0.5 million weights. More.", "A network of 0.5 million weights."),
-        ("Which one? This.", "Which one?"),
-        ("No full stop", "No full stop"),
-    ],
-)
-def test_a_summary_is_cut_after_its_first_sentence(text, first):
-    assert front.first_sentence(text) == first
 
 
 def test_the_core_has_no_deeper_section_and_no_solution():
