@@ -4,9 +4,8 @@ import warnings
 
 import numpy as np
 
-from coursekit.arrays import as_array
 from coursekit.exercises import NOT_ATTEMPTED, exercise
-from coursekit.exercises.answers import compare_numbers, missing, numbers, parts_of
+from coursekit.exercises.answers import CHANGED, beside, changed, close, compare_numbers, missing, numbers, parts_of
 
 
 def _two(got, what):
@@ -18,6 +17,11 @@ def _two(got, what):
     return arrays, None
 
 
+def _alike(got, right):
+    """Whether two numbers agree as far as single precision and sums in another order let them."""
+    return np.isclose(got, right, rtol=1e-4, atol=1e-6)
+
+
 # --- 5.1 --------------------------------------------------------------------------------------------------------------
 @exercise("5.1")
 def check_bias_and_variance(bias_and_variance):
@@ -25,11 +29,14 @@ def check_bias_and_variance(bias_and_variance):
     rng = np.random.default_rng()
     for worlds, m in [(6, 4), (5, 5), (30, 3)]:
         truth = rng.normal(size=m)
-        spread = rng.uniform(0.5, 3, size=m)
-        fitted = truth + rng.normal(size=m) + spread * rng.normal(size=(worlds, m))
-        got = bias_and_variance(fitted.copy(), truth.copy())
+        off = rng.permutation([1.0, -0.7, *rng.uniform(-1, 1, m - 2)])  # both signs, and not in balance
+        fitted = truth + off + rng.uniform(0.5, 3, size=m) * rng.normal(size=(worlds, m))
+        given = fitted.copy(), truth.copy()
+        got = bias_and_variance(*given)
         if missing(got):
             return NOT_ATTEMPTED
+        if changed(given, (fitted, truth)):
+            return CHANGED
         parts, hint = _two(got, "the squared bias and the variance")
         if hint := hint or _parts_hint(*parts, fitted, truth):
             return hint
@@ -37,30 +44,34 @@ def check_bias_and_variance(bias_and_variance):
 
 
 def _parts_hint(bias, variance, fitted, truth):
-    if bias.shape or variance.shape:
+    if bias.size != 1 or variance.size != 1:
         return f"return two single numbers, means over the points; yours have shapes {bias.shape} and {variance.shape}"
+    bias, variance = float(bias.ravel()[0]), float(variance.ravel()[0])
     mean = fitted.mean(axis=0)
     squared, spread, error = np.mean((mean - truth) ** 2), fitted.var(axis=0).mean(), np.mean((fitted - truth) ** 2)
-    if np.isclose(bias, squared) and np.isclose(variance, spread):
+    if _alike(bias, squared) and _alike(variance, spread):
         return None
-    if np.isclose(bias, spread) and np.isclose(variance, squared):
+    if _alike(bias, spread) and _alike(variance, squared):
         return "these are the right numbers in the wrong order: squared bias first"
-    if np.isclose(bias, error):
+    if _alike(bias, error):
         return "your bias² is the whole squared error: take the mean over the worlds before you square"
-    if np.isclose(bias, np.mean(mean - truth)) or np.isclose(bias, np.abs(np.mean(mean - truth))):
+    if _alike(bias, np.mean(mean - truth)) or _alike(bias, np.abs(np.mean(mean - truth))):
         return "square the bias of each point before the mean over the points; otherwise plus and minus cancel"
-    if np.isclose(bias, np.mean(mean - truth) ** 2):
+    if _alike(bias, np.mean(mean - truth) ** 2):
         return "square first, then take the mean over the points: bias at one point must not cancel that at another"
-    if np.isclose(bias, squared) and np.isclose(variance, fitted.var(axis=1).mean()):
-        return "the variance is taken along the wrong axis: at each point, over the worlds"
-    if np.isclose(bias, squared) and np.isclose(variance, fitted.var()):
-        return "that is the variance of all predictions together; take it at each point, over the worlds"
-    if np.isclose(bias, squared) and np.isclose(variance, fitted.var(axis=0, ddof=1).mean()):
-        return "divide the variance by the number of worlds, not by one less: only so do the parts add up to the error"
-    if np.isclose(bias, squared) and np.isclose(variance, fitted.std(axis=0).mean()):
-        return "that is the standard deviation; the variance is its square"
-    which = "squared bias" if not np.isclose(bias, squared) else "variance"
-    return f"the {which} is not right for {fitted.shape[0]} worlds and {fitted.shape[1]} points"
+    for wrong, hint in {
+        fitted.var(axis=1).mean(): "the variance is taken along the wrong axis: at each point, over the worlds",
+        fitted.var(): "that is the variance of all predictions together; take it at each point, over the worlds",
+        fitted.var(axis=0, ddof=1).mean(): "divide the variance by the number of worlds, not by one less: only so do "
+        "the parts add up to the error",
+        fitted.std(axis=0).mean(): "that is the standard deviation; the variance is its square",
+    }.items():
+        if _alike(bias, squared) and _alike(variance, wrong):
+            return hint
+    which, right, yours = "squared bias", squared, bias
+    if _alike(bias, squared):
+        which, right, yours = "variance", spread, variance
+    return f"for {len(fitted)} worlds and {len(truth)} points the {which} should be {right:.4g}, yours is {yours:.4g}"
 
 
 # --- 5.2 --------------------------------------------------------------------------------------------------------------
@@ -95,7 +106,7 @@ _SLIPS = {
 @exercise("5.2")
 def check_on_paper(answer):
     """Five numbers."""
-    otherwise = "not yet; go through section 5 with the numbers of the question"
+    otherwise = "not yet; go through section 4 with the numbers of the question"
     return compare_numbers(answer, _ON_PAPER, _SLIPS, otherwise, atol=1e-3)
 
 
@@ -105,25 +116,39 @@ def check_ridge_test_error(ridge_test_error):
     """A function of raw training and test sets. Features of very different scale, a test set that lies elsewhere."""
     rng = np.random.default_rng()
     for n, m, p in [(40, 15, 6), (25, 60, 4)]:
-        scales, centers = 10 ** rng.uniform(-2, 2, p), rng.normal(size=p)
-        w = rng.normal(size=p) + np.sign(rng.normal(size=p))
-        z, z_new = rng.normal(size=(n, p)), 1.0 + 2.0 * rng.normal(size=(m, p))
-        z, z_new = z @ _mixing(rng, p), z_new
-        y, y_new = z @ w + 8 + rng.normal(size=n), z_new @ w + 8 + rng.normal(size=m)
-        x, x_new = (z + centers) * scales, (z_new + centers) * scales
-        l2 = rng.uniform(0.3, 0.6)
-        given = [x.copy(), y.copy(), x_new.copy(), y_new.copy()]
+        *data, l2 = _ridge_data(rng, n, m, p)
+        right, mistakes = _ridge(*data, l2), _ridge_mistakes(*data, l2)
+        given = [array.copy() for array in data]
         got = ridge_test_error(*given, l2)
         if missing(got):
             return NOT_ATTEMPTED
-        got = as_array(got).astype(float)
-        if got.shape:
-            return f"the test error is one number; yours has the shape {got.shape}"
-        if any(not np.array_equal(a, b) for a, b in zip(given, [x, y, x_new, y_new], strict=True)):
-            return "the data that were handed in have changed: make new arrays, and avoid -= and /= on them"
-        if hint := _ridge_hint(float(got), x, y, x_new, y_new, l2):
-            return hint
+        if changed(given, data):
+            return f"{CHANGED}; -= and /= write into an array"
+        got = numbers(got)
+        if got is None or got.size != 1:
+            return f"the test error is one number; yours has the shape {np.shape(got)}" if got is not None else _NUMBER
+        got = float(got.ravel()[0])
+        if not np.isclose(got, right, rtol=_NEAR):
+            hints = [hint for wrong, hint in mistakes if np.isclose(got, wrong, rtol=_NEAR)]
+            return hints[0] if hints else f"the test error should be {right:.4g}, yours is {got:.4g}"
     return None
+
+
+_NUMBER = "the test error is one number"
+_NEAR = 1e-3  # float32 is nearer; the data are such that mistakes lie ten times as far away
+
+
+def _ridge_data(rng, n, m, p):
+    """x, y, x_new, y_new and a strength, drawn until no mistake gives nearly what is right, or what another gives."""
+    while True:
+        scales, centers = 10 ** rng.uniform(-2, 2, p), rng.normal(size=p)
+        w = rng.normal(size=p) + np.sign(rng.normal(size=p))
+        z, z_new = rng.normal(size=(n, p)) @ _mixing(rng, p), 1.0 + 2.0 * rng.normal(size=(m, p))
+        y, y_new = z @ w + 8 + rng.normal(size=n), z_new @ w + 8 + rng.normal(size=m)
+        data = (z + centers) * scales, y, (z_new + centers) * scales, y_new, rng.uniform(0.3, 0.6)
+        values = np.sort([_ridge(*data), *(wrong for wrong, _ in _ridge_mistakes(*data))])
+        if (np.diff(values) > 10 * _NEAR * values[1:]).all():
+            return data
 
 
 def _mixing(rng, p):
@@ -163,41 +188,51 @@ _RIDGE_MISTAKES = [
 ]
 
 
-def _ridge_hint(got, *data):
-    if np.isclose(got, _ridge(*data), rtol=1e-6):
-        return None
-    for mistake, hint in _RIDGE_MISTAKES:
-        if np.isclose(got, _ridge(*data, **mistake), rtol=1e-6):
-            return hint
-    if np.isclose(got, _ridge(*data[:4], 0.0), rtol=1e-6):
-        return "that is least squares without a penalty"
-    if np.isclose(got, np.mean((data[3] - data[1].mean()) ** 2), rtol=1e-6):
-        return "that is the error of the mean alone"
-    return f"the test error should be {_ridge(*data):.4g}, yours is {got:.4g}"
+def _ridge_mistakes(x, y, x_new, y_new, l2):
+    """(what it gives, hint) for each likely mistake."""
+    data = x, y, x_new, y_new
+    found = [(_ridge(*data, l2, **mistake), hint) for mistake, hint in _RIDGE_MISTAKES]
+    found.append((_ridge(*data, 0.0), "that is least squares without a penalty"))
+    found.append((np.mean((y_new - y.mean()) ** 2), "that is the error of the mean alone"))
+    return found
 
 
 # --- 5.4 --------------------------------------------------------------------------------------------------------------
 @exercise("5.4")
 def check_proximal_step(proximal_step):
-    """A function of weights, gradient and three numbers. Some weights end beyond the threshold, some within."""
+    """A function of weights, gradient and three numbers.
+
+    Weights that end beyond the threshold and within it, of both signs; some cross zero, and one starts there.
+    """
     rng = np.random.default_rng()
     for p in (8, 13):
-        w, gradient = rng.normal(size=p), rng.normal(size=p)
         rate, l1, l2 = rng.uniform(0.1, 0.5), rng.uniform(0.5, 2), rng.uniform(0.2, 2)
-        w[:2] = np.array([0.3, -0.3]) * rate * l1 + rate * gradient[:2]  # these two become zero
-        far = 4 * rate * l1 * (1 + 2 * rate * l2)
-        w[2:4] = np.array([far, -far]) + rate * gradient[2:4]  # and these two don't
+        w = rng.choice([-1, 1], p) * rng.uniform(0.2, 2, p)
+        size = rng.choice([-1, 1], p) * np.where(rng.random(p) < 0.4, rng.uniform(0.1, 0.8, p), rng.uniform(1.3, 6, p))
+        size[:4] = [0.4, -0.4, 4, -4]  # of the moved weight, in thresholds
+        size[4:6] = -np.sign(w[4:6]) * [2, 3]  # across zero, and beyond the threshold
+        w[6] = 0
+        moved = size * rate * l1
+        gradient = (w - moved) / rate
+        right, mistakes = _step(w, gradient, rate, l1, l2), _step_mistakes(w, gradient, rate, l1, l2)
         given = w.copy(), gradient.copy()
         got = proximal_step(*given, rate, l1, l2)
         if missing(got):
             return NOT_ATTEMPTED
-        got = as_array(got).astype(float)
-        if got.shape != w.shape:
-            return f"the new weights should have the shape {w.shape}; yours have {got.shape}"
-        if not np.array_equal(given[0], w):
-            return "the weights that were handed in have changed: return new ones"
-        if hint := _proximal_hint(got, w, gradient, rate, l1, l2):
-            return hint
+        if changed(given, (w, gradient)):
+            return CHANGED
+        got = numbers(got)
+        if got is None or got.shape != w.shape:
+            return f"the new weights should be numbers of the shape {w.shape}; yours have {np.shape(got)}"
+        if not close(got, right):
+            hints = [hint for wrong, hint in mistakes if close(got, wrong)]
+            j = int(np.nan_to_num(np.abs(got - right), nan=np.inf).argmax())
+            setting = f"at learning rate {rate:.2f}, l1 {l1:.2f} and l2 {l2:.2f}"
+            became = f"should become {right[j]:.3f}; yours becomes {got[j]:.3f}"
+            other = f"a weight {w[j]:.3f} with gradient {gradient[j]:.3f}, {setting}, {became}"
+            return hints[0] if hints else other
+        if not np.array_equal(got == 0, right == 0):
+            return "weights within the threshold must be exactly zero, not nearly"
     return None
 
 
@@ -205,33 +240,42 @@ def _soft(w, t):
     return np.sign(w) * np.maximum(np.abs(w) - t, 0)
 
 
-def _proximal_hint(got, w, gradient, rate, l1, l2):
+def _step(w, gradient, rate, l1, l2):
+    """The proximal step, weight by weight: another way than the page's."""
+    new = []
+    for moved in w - rate * gradient:
+        left = max(abs(moved) - rate * l1, 0.0)
+        new.append((left if moved > 0 else -left) / (1 + 2 * rate * l2))
+    return np.array(new)
+
+
+def _step_mistakes(w, gradient, rate, l1, l2):
+    """(what it gives, hint) for each likely mistake."""
     moved, factor = w - rate * gradient, 1 + 2 * rate * l2
-    right = _soft(moved, rate * l1) / factor
-    if np.allclose(got, right) and np.array_equal(got == 0, right == 0):
-        return None
-    mistakes = [
-        (_soft(w + rate * gradient, rate * l1) / factor, "you went up the loss: the gradient step has a minus"),
-        (w - rate * (gradient + l1 * np.sign(w) + 2 * l2 * w), "this is the subgradient step, which leaves no zeros"),
-        ((moved - rate * l1 * np.sign(moved)) / factor, "weights smaller than the threshold jump over zero; stop them"),
-        (_soft(moved, l1) / factor, "the threshold is the learning rate times l1"),
-        (_soft(moved, rate * l1 / 2) / factor, "the threshold is the learning rate times l1, here without a half"),
-        (_soft(moved, rate * l1), "the L2 penalty is missing"),
-        (_soft(moved, rate * l1) / (1 + rate * l2), "the derivative of w² is 2w: a 2 is missing in the division"),
-        (_soft(moved, rate * l1) / (1 + 2 * l2), "the learning rate is missing in the division"),
+    both = rate * l1
+    return [
+        (_soft(w + rate * gradient, both) / factor, "you went up the loss: the gradient step has a minus"),
         (
-            _soft(moved / factor, rate * l1),
-            "threshold first, then divide: the other way round the threshold is too large",
+            np.sign(w) * np.maximum(np.abs(moved) - both, 0) / factor,
+            "take the sign of the moved weight, not of the old one: the gradient step may cross zero",
         ),
-        (_soft(moved, rate * l1) * (1 - 2 * rate * l2), "that is a gradient step on L2; the proximal step divides"),
-        (_soft(w, rate * l1) / factor, "the gradient step on the loss is missing"),
+        (
+            np.sign(moved) * np.maximum(np.abs(w) - both, 0) / factor,
+            "the threshold is for the moved weight, whose size is |w - learning_rate * gradient|",
+        ),
+        (w - rate * (gradient + l1 * np.sign(w) + 2 * l2 * w), "this is the subgradient step, which leaves no zeros"),
+        ((moved - both * np.sign(moved)) / factor, "weights smaller than the threshold jump over zero; stop them"),
+        (_soft(moved, l1) / factor, "the threshold is the learning rate times l1"),
+        (_soft(moved, both / 2) / factor, "the threshold is the learning rate times l1, here without a half"),
+        (_soft(moved, both), "the L2 penalty is missing"),
+        (moved / factor, "the L1 penalty is missing"),
+        (_soft(moved, both) / (1 + rate * l2), "the derivative of w² is 2w: a 2 is missing in the division"),
+        (_soft(moved, both) / (1 + 2 * l2), "the learning rate is missing in the division"),
+        (_soft(moved / factor, both), "threshold first, then divide: the other way round the threshold is too large"),
+        (_soft(moved, both) * (1 - 2 * rate * l2), "that is a gradient step on L2; the proximal step divides"),
+        (_soft(w, both) / factor, "the gradient step on the loss is missing"),
+        (_soft(w, both) / factor - rate * gradient, "the gradient step on the loss comes first, then the penalties"),
     ]
-    for wrong, hint in mistakes:
-        if np.allclose(got, wrong):
-            return hint
-    if np.allclose(got, right):
-        return "weights within the threshold must be exactly zero, not nearly"
-    return f"for learning rate {rate:.2f}, l1 {l1:.2f}, l2 {l2:.2f} the weights should be {right.round(3)}"
 
 
 # --- 5.5 --------------------------------------------------------------------------------------------------------------
@@ -251,11 +295,12 @@ def check_to_scikit_learn(to_scikit_learn):
 
 
 def _translation_hint(alpha, ratio, lam, mix):
-    if alpha.shape or ratio.shape:
+    if alpha.size != 1 or ratio.size != 1:
         return f"return two single numbers; yours have shapes {alpha.shape} and {ratio.shape}"
-    l1, l2 = float(alpha * ratio), float(alpha * (1 - ratio))  # what stands before |w| and before w² / 2
+    alpha, ratio = float(alpha.ravel()[0]), float(ratio.ravel()[0])
+    l1, l2 = alpha * ratio, alpha * (1 - ratio)  # what stands before |w| and before w² / 2
     right = lam * (1 - mix) / 2, lam * mix
-    if np.allclose([l1, l2], right):
+    if np.allclose([l1, l2], right, rtol=1e-4, atol=1e-6):
         return None
     mistakes = [
         (
@@ -268,15 +313,21 @@ def _translation_hint(alpha, ratio, lam, mix):
         ((lam * (1 - mix), 2 * lam * mix), "w² has its half; the half of the squared error is missing"),
     ]
     for wrong, hint in mistakes:
-        if np.allclose([l1, l2], wrong):
+        if np.allclose([l1, l2], wrong, rtol=1e-4, atol=1e-6):
             return hint
-    if np.isclose(ratio, right[0], rtol=1e-6) and np.isclose(alpha, right[1], rtol=1e-6):
+    if np.allclose([ratio, alpha], right, rtol=1e-4):
         return "alpha is the sum of both parts, and l1_ratio the share of the first"
-    return f"for λ = {lam:.2f}, α = {mix:.2f}: alpha · l1_ratio should be {right[0]:.3f}, yours is {l1:.3f}"
+    name, wanted, yours = "alpha · l1_ratio", right[0], l1
+    if np.isclose(l1, right[0], rtol=1e-4, atol=1e-6):
+        name, wanted, yours = "alpha · (1 - l1_ratio)", right[1], l2
+    return f"for λ = {lam:.2f}, α = {mix:.2f}: {name} should be {wanted:.4f}, yours is {yours:.4f}"
 
 
 # --- 5.6 --------------------------------------------------------------------------------------------------------------
 _CHOICES = ["L1", "L2", "elastic net", "none"]
+_NAMES = {
+    "l1": "L1", "lasso": "L1", "l2": "L2", "ridge": "L2", "elasticnet": "elastic net", "none": "none", "nothing": "none"
+}  # fmt: skip
 _WHY = [
     "few features carry the signal, and they are nearly uncorrelated",
     "many correlated features carry a little each, and nobody asks for a selection",
@@ -288,23 +339,24 @@ _WHY = [
 @exercise("5.6")
 def check_choices(answer):
     """Four words."""
-    if not isinstance(answer, (list, tuple)) or len(answer) != len(_CHOICES):
+    parts = parts_of(answer, len(_CHOICES), stacked=True)
+    if parts is None:
         return 'give a list of four, each "none", "L1", "L2" or "elastic net"'
-    if all(map(missing, answer)):
+    if all(map(missing, parts)):
         return NOT_ATTEMPTED
-    for number, (given, right, why) in enumerate(zip(answer, _CHOICES, _WHY, strict=True), start=1):
+    for number, (given, right, why) in enumerate(zip(parts, _CHOICES, _WHY, strict=True), start=1):
         if missing(given):
-            return f"number {number} is still to do; the ones before it are right"
-        name = str(given).strip().lower().replace("_", " ")
-        if name not in [choice.lower() for choice in _CHOICES]:
+            return f"number {number} is still to do" + ("; the ones before it are right" if number > 1 else "")
+        name = "".join(letter for letter in str(given).lower() if letter.isalnum())  # "ElasticNet", "elastic-net"
+        if name not in _NAMES:
             return f'number {number}: choose among "none", "L1", "L2" and "elastic net"'
-        if name != right.lower():
+        if _NAMES[name] != right:
             return f"number {number}: {why}. Which method is made for that?"
     return None
 
 
 # --- 5.7 --------------------------------------------------------------------------------------------------------------
-SETS, MOST_KEPT, MARGIN = 6, 30, 1.25
+SETS, FEATURES, MOST_KEPT, MARGIN = 6, 100, 20, 1.1
 TRIALS = 3  # data sets are random: an answer that just misses the mark gets others
 
 
@@ -324,6 +376,7 @@ def _trial(sparse_model, rng):
     mine, lasso, kept = [], [], []
     for _ in range(SETS):
         (x, y), (x_new, y_new) = _few_of_many(rng)
+        reference = _lasso_error(x, y, x_new, y_new)
         got = sparse_model(x.copy(), y.copy())
         if missing(got):
             return NOT_ATTEMPTED, False
@@ -331,35 +384,44 @@ def _trial(sparse_model, rng):
         if hint:
             return hint, False
         weights, bias = parts[0].reshape(-1), parts[1].reshape(-1)
-        if weights.shape != (60,) or bias.shape != (1,):
-            return f"weights (60,) and one bias, please; yours have {parts[0].shape} and {parts[1].shape}", False
+        if weights.shape != (FEATURES,) or bias.shape != (1,):
+            shapes = f"{parts[0].shape} and {parts[1].shape}"
+            return f"weights ({FEATURES},) and one bias, please; yours have {shapes}", False
         mine.append(np.mean((x_new @ weights + bias - y_new) ** 2) / np.var(y_new))
-        lasso.append(_lasso_error(x, y, x_new, y_new) / np.var(y_new))
+        lasso.append(reference / np.var(y_new))
         kept.append((weights != 0).sum())
     return _sparse_hint(np.mean(kept), np.mean(mine), np.mean(mine) / np.mean(lasso))
 
 
 def _sparse_hint(kept, error, ratio):
     if kept > MOST_KEPT:
-        small = "; are they small instead of exactly zero?" if kept > 50 else ""
-        return f"on average {kept:.0f} weights are not zero, {MOST_KEPT} are allowed{small}", kept < MOST_KEPT + 6
+        small = "; are they small instead of exactly zero?" if kept > 80 else ""
+        counted = beside(kept, MOST_KEPT, 0)
+        return f"on average {counted} weights are not zero, {MOST_KEPT} are allowed{small}", kept < MOST_KEPT + 4
     if not np.isfinite(ratio) or error > 2:
         return "the error is larger than the targets' own variance: are the weights meant for the raw features?", False
     if ratio > MARGIN:
-        hint = f"sparse enough, but the error is {ratio:.2f} times that of LassoCV; at most {MARGIN} is allowed"
-        return hint, ratio < MARGIN + 0.25
+        times = beside(ratio, MARGIN, 2)
+        hint = f"sparse enough, but the error is {times} times that of LassoCV; at most {MARGIN} is allowed"
+        return hint, ratio < MARGIN + 0.15
     return None, False
 
 
-def _few_of_many(rng, n=80, p=60):
-    """Two sets (x, y): five features matter, ten are correlated with one of them, scales differ."""
+def _few_of_many(rng, n=80, p=FEATURES):
+    """Two sets (x, y). Five features matter, and ten are correlated with one of them; scales differ.
+
+    Two pairs of the five are correlated and pull against each other, so that a feature's correlation with the target
+    does not say whether it matters.
+    """
     order, scales, centers = rng.permutation(p), 10 ** rng.uniform(-2, 2, p), 3 * rng.normal(size=p)
     w = rng.choice([-1, 1], 5) * rng.uniform(1, 2, 5)
+    w[[1, 3]] = -np.sign(w[[0, 2]]) * np.abs(w[[1, 3]])
     sets = []
     for size in (n, 2000):
         z = rng.normal(size=(size, p))
+        z[:, [1, 3]] = 0.7 * z[:, [0, 2]] + 0.51**0.5 * z[:, [1, 3]]
         z[:, 5:15] = 0.6 * np.repeat(z[:, :5], 2, axis=1) + 0.8 * z[:, 5:15]
-        y = z[:, :5] @ w + 20 + 1.5 * rng.normal(size=size)
+        y = z[:, :5] @ w + 20 + rng.normal(size=size)
         sets.append((((z + centers) * scales)[:, order], y))
     return sets
 

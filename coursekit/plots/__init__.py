@@ -17,7 +17,8 @@ _FUNCTIONS_OF = {
     "ch02_broadcasting": "broadcasting",
     "ch03_gradient_descent": "computation_graph ends jacobian paths slope",
     "ch04_neural_networks": "activations calibration confusion predicted prediction regions roc",
-    "ch05_regularization": "panels penalties_and_loss points_and_curves refits weight_paths weights_at",
+    "ch05_regularization": "panels penalties_and_loss penalties_and_slopes points_and_curves refits stopping "
+    "weight_paths weights_at",
     "ch06_keras_models": "layer_graph",
     "ch09_sequences": "ctc_peaks forecasts spectrograms unrolled",
     "ch10_attention": "attention_map",

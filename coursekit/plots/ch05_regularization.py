@@ -88,6 +88,49 @@ def panels(of, y_label="mean squared error", *, names=("training", "test"), colu
     finish(f"{y_label[0].upper()}{y_label[1:]}. {'; '.join(words)}.")
 
 
+def penalties_and_slopes():
+    """Draw |w| and w² from -2 to 2, and beside them their derivatives: two steps with a hole at zero, and a line."""
+    w, right = np.linspace(-2, 2, 81), np.linspace(0.03, 2, 40)
+    _, (ax, slope) = figure(6.8, 2.4, 1, 2, dpi=DPI)
+    ax.plot(w, np.abs(w), color=COLORS[0], linestyle=LINES[0], linewidth=2, label="L1: |w|")
+    ax.plot(w, w**2, color=COLORS[5], linestyle=LINES[1], linewidth=2, label="L2: w²")
+    for side, label in ((1, "L1: +1 or −1"), (-1, None)):
+        slope.plot(side * right, np.full(40, side), color=COLORS[0], linestyle=LINES[0], linewidth=2, label=label)
+        slope.plot([0], [side], "o", color=COLORS[0], markerfacecolor="white", markersize=6)
+    slope.plot(w, 2 * w, color=COLORS[5], linestyle=LINES[1], linewidth=2, label="L2: 2w")
+    for one, title in ((ax, "penalty"), (slope, "derivative")):
+        one.axhline(0, color=GRAY, linewidth=0.6)
+        one.axvline(0, color=GRAY, linewidth=0.6)
+        one.set(title=title, xlabel="w")
+        one.legend(fontsize=9)
+    finish(
+        "Left: |w| has a kink at 0, w² is flat there. Right: the derivative of |w| is -1 below 0 and 1 above 0, and "
+        "jumps between (hollow circles: undefined at 0); that of w² is a line through 0."
+    )
+
+
+def stopping(steps, losses, *, x_label="step"):
+    """Draw training and validation loss over `steps`, with a line at the moment of the lowest validation loss.
+
+    losses: {"training": (n,), "validation": (n,)}. Raises ValueError if a loss and the steps differ in length.
+    """
+    steps = np.asarray(steps)
+    _same_shape(steps, losses, "steps")
+    _, ax = figure(6.4, 2.9)
+    for i, (name, values) in enumerate(losses.items()):
+        ax.plot(steps, values, color=COLORS[i], linestyle=LINES[i], marker=MARKERS[i], markersize=5, label=name)
+    best = int(np.argmin(losses["validation"]))
+    ax.axvline(steps[best], color=GRAY, linestyle=":")
+    ax.plot(steps[best], losses["validation"][best], "o", color="black", markerfacecolor="none", markersize=12)
+    ax.set(xlabel=x_label, ylabel="loss", ylim=(0, None))
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    words = [f"{name} goes from {values[0]:.3g} to {values[-1]:.3g}" for name, values in losses.items()]
+    finish(
+        f"Loss over {x_label}: {'; '.join(words)}. The validation loss is lowest, {losses['validation'][best]:.3g}, at "
+        f"{x_label} {steps[best]} (circle and dotted line): there early stopping keeps the weights."
+    )
+
+
 def penalties_and_loss(center, curvature, l1_point, l2_point):
     """Draw a loss of two weights with the diamond of an L1 penalty and the circle of an L2 penalty that it touches.
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LassoCV, Ridge
+from sklearn.linear_model import LassoCV, LinearRegression, Ridge
 
 from coursekit.exercises import NOT_ATTEMPTED, attempt
 from coursekit.exercises import ex05_regularization as ex05
+from coursekit.training import regularization
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 TIMES = 25
@@ -53,9 +54,29 @@ def sparse_model(x, y):
     model = LassoCV(cv=5, eps=0.01).fit(z, y)
     largest = np.argsort(-np.abs(model.coef_))[:12]  # and refit those
     again = Ridge(0.5).fit(z[:, largest], y)
-    weights = np.zeros(60)
+    weights = np.zeros(x.shape[1])
     weights[largest] = again.coef_ / deviation[largest]
     return weights, again.intercept_ - mean @ weights
+
+
+def in_single_precision(function):
+    """The same function, computed in float32 from float32."""
+
+    def rounded(*arguments):
+        result = function(*(np.float32(one) for one in arguments))
+        return tuple(np.float32(one) for one in result) if isinstance(result, tuple) else np.float32(result)
+
+    return rounded
+
+
+def in_lists(function):
+    """The same function, whose results are lists."""
+
+    def listed(*arguments):
+        result = function(*arguments)
+        return [np.asarray(one).tolist() for one in result]
+
+    return listed
 
 
 ON_PAPER, CHOICES = [7, 25, 5, 0.36, 1], ["L1", "L2", "elastic net", "none"]
@@ -72,6 +93,17 @@ ON_PAPER, CHOICES = [7, 25, 5, 0.36, 1], ["L1", "L2", "elastic net", "none"]
         ("5.5", to_scikit_learn),
         ("5.6", CHOICES),
         ("5.6", ["l1", "l2", "elastic_net", "None"]),
+        ("5.6", np.array(["Lasso", "ridge", "ElasticNet", "nothing"])),
+        ("5.1", in_single_precision(bias_and_variance)),
+        ("5.1", lambda f, t: np.array([[one] for one in bias_and_variance(f, t)])),
+        ("5.2", np.float32([[7], [25], [5], [0.36], [1]])),
+        ("5.3", in_single_precision(ridge_test_error)),
+        ("5.3", lambda *data: [ridge_test_error(*data)]),
+        ("5.4", in_single_precision(proximal_step)),
+        ("5.4", in_lists(proximal_step)),
+        ("5.4", lambda w, g, r, a, b: regularization.proximal_step(w, g, r, a, b)),
+        ("5.5", in_single_precision(to_scikit_learn)),
+        ("5.5", lambda lam, mix: np.array(to_scikit_learn(lam, mix))),
     ],
 )
 def test_right_answers_pass(exercise, answer):
@@ -89,7 +121,7 @@ def test_an_answer_that_just_misses_the_mark_gets_other_data_sets():
         seen.append(len(y))
         weights, bias = sparse_model(x, y)
         if len(seen) <= ex05.SETS:  # the first trial: more weights than are allowed, by a few
-            weights = np.where(np.arange(60) < ex05.MOST_KEPT + 3, weights + 1e-9, 0.0)
+            weights = np.where(np.arange(100) < ex05.MOST_KEPT + 3, weights + 1e-9, 0.0)
         return weights, bias
 
     assert attempt("5.7", better_each_time) is None
@@ -140,6 +172,12 @@ def scales_in_place(x_train, y_train, x_test, y_test, l2):
     return answer
 
 
+def subtracts_in_place(fitted, truth):
+    answer = bias_and_variance(fitted, truth)
+    fitted -= truth
+    return answer
+
+
 def of_one_example(fitted, truth):
     return 1.25, 0.5
 
@@ -151,13 +189,36 @@ def dense(x, y):
 
 
 def only_the_mean(x, y):
-    return np.zeros(60), y.mean()
+    return np.zeros(100), y.mean()
+
+
+def least_squares_on(count, at_random=False):
+    """Least squares on the features most correlated with the target, or on the first ones."""
+
+    def model(x, y):
+        z = (x - x.mean(axis=0)) / x.std(axis=0)
+        order = np.arange(x.shape[1]) if at_random else np.argsort(-np.abs(z.T @ (y - y.mean())))
+        some, weights = order[:count], np.zeros(x.shape[1])
+        fitted = LinearRegression().fit(x[:, some], y)
+        weights[some] = fitted.coef_
+        return weights, fitted.intercept_
+
+    return model
 
 
 def for_scaled_features(x, y):
     mean, deviation = x.mean(axis=0), x.std(axis=0)
     weights, bias = sparse_model((x - mean) / deviation, y)
     return weights, bias
+
+
+def sign_of_the_old_weight(w, g, rate, l1, l2):
+    return np.sign(w) * np.maximum(np.abs(w - rate * g) - rate * l1, 0) / (1 + 2 * rate * l2)
+
+
+def steps_in_place(w, g, rate, l1, l2):
+    w -= rate * g
+    return soft(w, rate * l1) / (1 + 2 * rate * l2)
 
 
 def subgradient(w, g, rate, l1, l2):
@@ -174,7 +235,10 @@ def subgradient(w, g, rate, l1, l2):
         ("5.1", lambda f, t: (np.mean((f.mean(axis=0) - t) ** 2), f.var(axis=0, ddof=1).mean()), "one less"),
         ("5.1", lambda f, t: bias_and_variance(f, t)[::-1], "wrong order"),
         ("5.1", lambda f, t: ((f.mean(axis=0) - t) ** 2, f.var(axis=0)), "single numbers"),
-        ("5.1", of_one_example, "not right for"),
+        ("5.1", of_one_example, "should be"),
+        ("5.1", lambda f, t: (np.mean((f.mean(axis=0) - t) ** 2), f.std(axis=0).mean()), "standard deviation"),
+        ("5.1", lambda f, t: (np.mean((f.mean(axis=0) - t) ** 2), f.var()), "all predictions together"),
+        ("5.1", subtracts_in_place, "has changed"),
         ("5.2", with_answer(ON_PAPER, 1, -1), "absolute"),
         ("5.2", with_answer(ON_PAPER, 2, 5), "square"),
         ("5.2", with_answer(ON_PAPER, 3, 10), "0.2"),
@@ -186,8 +250,12 @@ def subgradient(w, g, rate, l1, l2):
         ("5.3", ridge_with(lambda a, b: (np.vstack([a, b]),) * 2), "together"),
         ("5.3", ridge_with(price_on_bias=True), "on the bias"),
         ("5.3", ridge_with(times_n=False), "XᵀX / n"),
-        ("5.3", scales_in_place, "have changed"),
+        ("5.3", scales_in_place, "has changed"),
         ("5.3", lambda *_: 1.5, "should be"),
+        ("5.3", lambda x, y, x_new, y_new, l2: ridge_test_error(x, y, x, y, l2), "on the training set"),
+        ("5.3", lambda x, y, x_new, y_new, l2: ridge_test_error(x, y, x_new, y_new, 0), "without a penalty"),
+        ("5.3", lambda x, y, x_new, y_new, l2: np.mean((y_new - y.mean()) ** 2), "mean alone"),
+        ("5.3", lambda *data: np.ones(3), "one number"),
         ("5.4", subgradient, "subgradient"),
         ("5.4", lambda w, g, r, a, b: soft(w - r * g, a) / (1 + 2 * r * b), "learning rate times l1"),
         ("5.4", lambda w, g, r, a, b: soft(w - r * g, r * a), "L2 penalty is missing"),
@@ -195,12 +263,25 @@ def subgradient(w, g, rate, l1, l2):
         ("5.4", lambda w, g, r, a, b: soft((w - r * g) / (1 + 2 * r * b), r * a), "threshold first"),
         ("5.4", lambda w, g, r, a, b: soft(w + r * g, r * a) / (1 + 2 * r * b), "minus"),
         ("5.4", lambda w, g, r, a, b: soft(w, r * a) / (1 + 2 * r * b), "gradient step on the loss"),
-        ("5.4", lambda w, g, r, a, b: proximal_step(w, g, 0.1, 0.2, 0.3), "should be"),
+        ("5.4", lambda w, g, r, a, b: proximal_step(w, g, 0.1, 0.2, 0.3), "should become"),
+        ("5.4", sign_of_the_old_weight, "cross zero"),
+        (
+            "5.4",
+            lambda w, g, r, a, b: np.sign(w - r * g) * np.maximum(abs(w) - r * a, 0) / (1 + 2 * r * b),
+            "moved weight",
+        ),
+        ("5.4", lambda w, g, r, a, b: (w - r * g) / (1 + 2 * r * b), "L1 penalty is missing"),
+        ("5.4", lambda w, g, r, a, b: soft(w, r * a) / (1 + 2 * r * b) - r * g, "comes first"),
+        ("5.4", lambda w, g, r, a, b: proximal_step(w, g, r, a, b) + 1e-9, "exactly zero"),
+        ("5.4", lambda w, g, r, a, b: proximal_step(w, g, r, a, b)[:3], "shape"),
+        ("5.4", steps_in_place, "has changed"),
         ("5.5", lambda lam, mix: to_scikit_learn(lam, 1 - mix), "wrong way"),
         ("5.5", lambda lam, mix: (lam, mix), "other way"),
         ("5.5", lambda lam, mix: (lam, 1 - mix), "halves the squared error"),
         ("5.5", lambda lam, mix: (lam / 2, 1 - mix), "not halved once more"),
         ("5.5", lambda lam, mix: to_scikit_learn(1.0, 0.5), "should be"),
+        ("5.5", lambda lam, mix: (lam * mix, lam * (1 - mix) / 2), "sum of both parts"),
+        ("5.5", lambda lam, mix: 1.0, "two things"),
         ("5.6", with_answer(CHOICES, 1, "L2"), "few features"),
         ("5.6", with_answer(CHOICES, 2, "L1"), "many correlated"),
         ("5.6", with_answer(CHOICES, 3, "L1"), "groups"),
@@ -219,8 +300,11 @@ def test_each_mistake_gets_its_own_hint(exercise, mistake, hint):
         (dense, "exactly zero"),
         (only_the_mean, "times that of LassoCV"),
         (for_scaled_features, "raw features"),
-        (lambda x, y: (np.zeros(59), 0.0), "weights (60,)"),
-        (lambda x, y: np.zeros(60), "two things"),
+        (lambda x, y: (np.zeros(99), 0.0), "weights (100,)"),
+        (lambda x, y: np.zeros(100), "two things"),
+        (least_squares_on(30), "30 weights are not zero"),
+        (least_squares_on(20), "times that of LassoCV"),
+        (least_squares_on(20, at_random=True), "times that of LassoCV"),
     ],
 )
 def test_each_mistake_in_the_open_exercise_gets_its_own_hint(mistake, hint):

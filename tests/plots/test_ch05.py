@@ -67,6 +67,27 @@ def test_a_loss_of_three_weights_is_refused():
         plots.penalties_and_loss([1, 2, 3], np.eye(3), [0, 0], [0, 0])
 
 
+def test_the_derivative_of_the_absolute_value_has_a_hole_at_zero(capsys):
+    plots.penalties_and_slopes()
+    assert "undefined at 0" in said(capsys)
+    penalty, slope = plt.gcf().axes
+    constant = [set(line.get_ydata()) for line in slope.lines if len(line.get_xdata()) == 40]
+    assert constant == [{1}, {-1}] and all(0 not in line.get_xdata() for line in slope.lines[:1])
+    assert [ax.get_title(loc="left") for ax in (penalty, slope)] == ["penalty", "derivative"]
+
+
+def test_the_moment_of_the_lowest_validation_loss_is_marked(capsys):
+    plots.stopping([5, 10, 15, 20], {"training": [2, 1, 0.5, 0.1], "validation": [2, 1.2, 1.5, 1.9]})
+    caption = said(capsys)
+    assert "lowest, 1.2, at step 10" in caption and "training goes from 2 to 0.1" in caption
+    assert any(list(line.get_xdata()) == [10, 10] for line in plt.gcf().axes[0].lines)
+
+
+def test_losses_of_another_length_are_refused():
+    with pytest.raises(ValueError, match="'validation' has shape"):
+        plots.stopping([5, 10], {"training": [2, 1], "validation": [1]})
+
+
 def test_paths_count_the_weights_that_are_left(capsys):
     path = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [1.0, -2.0, 0.5]])
     plots.weight_paths({"lasso": ([10, 1, 0.1], path)}, highlight=[0])

@@ -128,6 +128,120 @@ def test_bad_input_is_refused_with_what_to_do():
         regularization.weight_path(x, y, [1.0], mix=2)
 
 
+def test_the_minimum_of_a_loss_with_a_penalty_has_no_lower_neighbor():
+    rng = np.random.default_rng(0)
+    curvature, center = np.array([[1.0, 0.4], [0.4, 1.0]]), np.array([1.6, 0.7])
+    for l1, l2 in [(2.0, 0.0), (0.0, 1.0), (0.5, 0.5)]:
+        found = regularization.minimum(curvature, center, l1, l2)
+
+        def objective(w, l1=l1, l2=l2):
+            return (w - center) @ curvature @ (w - center) + regularization.penalty(w, l1, l2)
+
+        assert all(objective(found) <= objective(found + 0.01 * rng.normal(size=2)) for _ in range(100))
+    assert np.allclose(regularization.minimum(curvature, center), center)
+
+
+# --- choosing on validation data --------------------------------------------------------------------------------------
+@pytest.mark.parametrize("mix, model", [(0.0, "lasso"), (0.5, "net"), (1.0, "ridge"), (None, "none")])
+def test_the_best_weights_are_for_raw_features_and_have_the_error_that_is_said(data, mix, model):
+    x, y = data
+    fitted, held_out = slice(0, 40), slice(40, 60)
+    x = x * np.logspace(-2, 2, 8)
+    weights, bias, error = regularization.best_on_validation(x[fitted], y[fitted], x[held_out], y[held_out], mix)
+    assert np.isclose(error, np.mean((x[held_out] @ weights + bias - y[held_out]) ** 2))
+    assert error < np.var(y[held_out]) / 2
+    rescaled = regularization.best_on_validation(3 * x[fitted] + 1, y[fitted], 3 * x[held_out] + 1, y[held_out], mix)
+    assert np.allclose(3 * rescaled[0], weights, rtol=1e-3, atol=1e-6), model
+
+
+def test_without_a_penalty_the_best_is_least_squares(data):
+    x, y = data
+    weights, bias, _ = regularization.best_on_validation(x, y, x, y, None)
+    theirs = Ridge(alpha=0).fit(x, y)
+    assert np.allclose(weights, theirs.coef_) and np.isclose(bias, theirs.intercept_)
+
+
+def test_the_held_out_rows_choose_and_nothing_else(data):
+    x, y = data
+    rows = slice(0, 40)
+    one = regularization.best_on_validation(x[rows], y[rows], x[40:], y[40:], 0.5)
+    other = regularization.best_on_validation(x[rows], y[rows], x[40:] * 1.0, y[40:], 0.5, strengths=1)
+    assert (other[0] == 0).all() and np.isclose(other[1], y[rows].mean())  # the strongest penalty leaves the mean
+    assert one[2] <= other[2]
+
+
+def test_the_correction_multiplies_by_one_plus_l2(data):
+    x, y = data
+    for strengths in (1, 3):
+        plain = regularization.best_on_validation(x, y, x, y, 1.0, strengths=strengths)
+        corrected = regularization.best_on_validation(x, y, x, y, 1.0, corrected=True, strengths=strengths)
+        assert plain[0].shape == corrected[0].shape == (8,) and corrected[2] != plain[2]
+
+
+# --- made data --------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("kind", ["dense, few", "dense, correlated, many", "sparse, many", "sparse, correlated, few"])
+def test_the_words_say_what_the_data_are(kind):
+    training, _, test = regularization.data_of_kind(kind, np.random.default_rng(0), sizes=(60, 60, 5000))
+    x, y = test
+    assert training[0].shape == (60, 40) and y.shape == (5000,)
+    assert np.isclose((x != 0).mean(), 0.1 if "sparse" in kind else 1.0, atol=0.01)
+    within = np.corrcoef(x[:, :5].T)[0, 1]
+    assert (within > 0.8) == ("correlated" in kind)
+    assert np.isclose(y.std(), 1)
+    w = np.linalg.lstsq(x, y, rcond=None)[0]
+    assert np.count_nonzero(np.abs(w) > 1e-6) == (3 if "few" in kind else 40)
+
+
+def test_unknown_words_are_refused():
+    with pytest.raises(ValueError, match="use the words dense or sparse"):
+        regularization.data_of_kind("thick, few", np.random.default_rng(0))
+    with pytest.raises(ValueError, match="examples 1 to 4"):
+        regularization.zou_hastie_example(5, 10, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("number, p, noise", [(1, 8, 3), (2, 8, 3), (3, 40, 15), (4, 40, 15)])
+def test_the_examples_of_zou_and_hastie_have_their_noise(number, p, noise):
+    x, y, truth = regularization.zou_hastie_example(number, 4000, np.random.default_rng(0))
+    assert x.shape == (4000, p) and np.isclose(np.std(y - truth), noise, rtol=0.05)
+    neighbors = np.corrcoef(x[:, :2].T)[0, 1]
+    assert np.isclose(neighbors, {1: 0.5, 2: 0.5, 3: 0.5, 4: 1 / 1.01}[number], atol=0.05)
+
+
+def test_a_share_of_the_labels_to_train_and_validate_is_replaced_and_none_to_test():
+    images, labels = np.arange(1000)[:, None], np.arange(1000) % 10
+    sizes = 500, 200, 300
+    x, y, x_val, y_val, x_new, y_new = regularization.noisy_sample(images, labels, 0.5, np.random.default_rng(0), sizes)
+    assert len(x) == 500 and len(x_val) == 200 and (y_new == x_new[:, 0] % 10).all()
+    assert len(np.unique(np.concatenate([x, x_val, x_new]))) == 1000
+    wrong = [np.mean(y != x[:, 0] % 10), np.mean(y_val != x_val[:, 0] % 10)]
+    assert np.allclose(wrong, 0.45, atol=0.08)  # one in ten of those replaced is right by chance
+    assert (labels == np.arange(1000) % 10).all()
+
+
+def test_images_are_shifted_by_at_most_a_pixel():
+    images = np.zeros((200, 28, 28))
+    images[:, 14, 14] = 1
+    moved = regularization.shifted(images.reshape(200, 784), np.random.default_rng(0)).reshape(200, 28, 28)
+    places = np.argwhere(moved)[:, 1:] - 14
+    assert len(places) == 200 and set(map(tuple, places)) == {(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)}
+
+
+def test_a_restarted_network_has_new_weights_and_an_optimizer_without_a_past():
+    keras = pytest.importorskip("keras")
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "relu"), keras.layers.Dense(2)])
+    model.compile(keras.optimizers.Adam(0.05), "mse")
+    x, y = np.ones((8, 4), dtype="float32"), np.ones((8, 2), dtype="float32")
+    model.train_on_batch(x, y)
+    before = model.get_weights()
+    regularization.restart(model, np.random.default_rng(0))
+    after = model.get_weights()
+    assert not np.allclose(before[0], after[0]) and (after[1] == 0).all()
+    assert np.abs(after[0]).max() <= (6 / 7) ** 0.5
+    state = [v for v in model.optimizer.variables if "learning_rate" not in v.path]
+    assert all((keras.ops.convert_to_numpy(v) == 0).all() for v in state)
+    assert np.isclose(float(model.optimizer.learning_rate), 0.05)
+
+
 # --- the callback -----------------------------------------------------------------------------------------------------
 def trained(optimizer, l1, epochs=3):
     keras = pytest.importorskip("keras")
