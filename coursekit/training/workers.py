@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import runpy
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,6 +24,7 @@ from pathlib import Path
 from coursekit.errors import WorkerError
 
 ADDRESS = "127.0.0.1"  # this machine, and nobody outside it
+FOLDER = "COURSEKIT_WORKERS_FOLDER"  # where a worker's lines go
 
 
 def free_port():
@@ -71,7 +73,7 @@ class Workers:
             "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])),
             "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1",
             "TF_NUM_INTEROP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore",
-            "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu",
+            "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu", FOLDER: self.folder.name,
         }  # fmt: skip
         with open(self._log(rank), "w", encoding="utf-8") as log, open(f"{self._log(rank)}.err", "w") as errors:
             process = subprocess.Popen(
@@ -180,9 +182,13 @@ def _kill(process):
 
 
 def _end_with_the_parent():
-    """End this process when its standard input ends, as it does when the process that started it is gone."""
+    """End this process when its standard input ends, as it does when the process that started it is gone.
+
+    Who was killed could not delete what the workers printed, so it is done here.
+    """
     while os.read(sys.stdin.fileno(), 1):  # unbuffered: no lock is held while it waits
         pass
+    shutil.rmtree(os.environ[FOLDER], ignore_errors=True)
     os.killpg(0, signal.SIGKILL) if hasattr(os, "killpg") else os._exit(1)
 
 

@@ -121,7 +121,8 @@ def test_nothing_is_left_after_an_interrupt(programs):
 
 def test_workers_end_when_the_kernel_is_killed(programs):
     starter = (
-        "from coursekit.training.workers import Workers\nworkers = Workers('sleeps.py').__enter__()\n"
+        "import tempfile\nfrom coursekit.training.workers import Workers\ntempfile.tempdir = 'temporary'\n"
+        "workers = Workers('sleeps.py').__enter__()\n"
         "print(workers.wait_for('child').split()[1], workers.processes[0].pid, flush=True)\nworkers.wait()\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", starter], stdout=subprocess.PIPE, env=environment())
@@ -129,6 +130,7 @@ def test_workers_end_when_the_kernel_is_killed(programs):
     parent.kill()
     parent.communicate()
     assert gone(*pids)
+    assert list((programs / "temporary").iterdir()) == []
 
 
 def environment():
