@@ -54,6 +54,7 @@ def _parser():
     _add_refresh(commands)
     _add_lint(commands)
     _add_index(commands)
+    _add_new(commands)
     _add_release(commands)
     _add_site(commands)
     _add_book(commands)
@@ -200,6 +201,23 @@ def _add_index(commands):
     parser.add_argument("--check", action="store_true", help="change nothing; fail if something is out of date")
     parser.add_argument("--repository", metavar="URL", help="set the repository's address first")
     parser.add_argument("--branch", metavar="NAME", help="set the branch that the badges open (at first: main)")
+
+
+def _add_new(commands):
+    def action(asked):
+        from coursekit.authoring.skeleton import new
+
+        return new(asked.number, asked.title)
+
+    parser = _add(
+        commands,
+        "new",
+        action,
+        summary="Write a notebook and its checks to begin with; `coursekit lint` says what is left to do.",
+        example='new 21 "Graphs"',
+    )
+    parser.add_argument("number", metavar="NUMBER", help="such as 21")
+    parser.add_argument("title", metavar="TITLE", help="in quotes, where it has several words")
 
 
 def _add_release(commands):

@@ -189,6 +189,20 @@ def exercises_are_whole(page):
 
 
 @rule
+def checkers_are_tested(page):
+    """Each exercise of the course has tests of its checker: the solution, the gap, wrong answers with their hints."""
+    tests = notebooks.folder().parent / "tests" / "exercises"
+    if not tests.is_dir() or page.path.parent != notebooks.folder():
+        return  # an edition without tests, or a page that is none of the course's
+    file = tests / f"test_ex{page.path.stem[:2]}.py"
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    for _, cell in page.tagged("exercise"):
+        for identifier in _checks(cell):
+            if f'"{identifier}"' not in text:
+                yield f"the checker of exercise {identifier} has no tests; write them in tests/exercises/{file.name}"
+
+
+@rule
 def exercise_outcomes(page):
     """As stored, every gap is not attempted and every solution is right."""
     for tag, wanted in (("exercise", "not attempted"), ("solution", "right")):

@@ -42,6 +42,14 @@ class Home:
         path = f"{self.address.removeprefix(SITE)}/blob/{self.branch}/notebooks/{notebook}.ipynb"
         return f"https://colab.research.google.com/github/{path}"
 
+    @property
+    def on_binder(self):
+        """The address that opens the welcome page on Binder, or None."""
+        if self.address is None:
+            return None
+        name = self.address.removeprefix(SITE)
+        return f"https://mybinder.org/v2/gh/{name}/{self.branch}?urlpath=lab/tree/notebooks/00_welcome.ipynb"
+
 
 def root():
     """The checkout's root folder; `NotebookError` where there is no checkout."""
@@ -97,8 +105,22 @@ def _address(given):
     match = ADDRESS.fullmatch(address)
     half_set = match and address != UNSET and (match["owner"] == "OWNER" or match["name"] == "REPOSITORY")
     if not match or half_set:
-        raise CoursekitError(f"{given!r} is not an address such as https://github.com/owner/repository")
+        example = "an address such as https://github.com/owner/repository"
+        raise CoursekitError(f"{given!r} is not {example}{_why_not(address)}")
     return address
+
+
+def _why_not(address):
+    """What is wrong with an address that can't be taken, where that is known."""
+    if match := re.fullmatch(r"(?:ssh://)?git@github\.com[:/](.+)", address):
+        return f": students' machines and Colab have no key for SSH; write {SITE}{match[1]}"
+    if re.match(r"(ssh://|[\w.-]+@[\w.-]+:)", address):
+        return ": it is one for SSH, for which students' machines and Colab have no key, and not of GitHub"
+    if address.startswith(SITE.replace("https", "http", 1)):
+        return ": it begins with https"
+    if re.match(r"(https?://)?([\w-]+\.)+[a-z]{2,}(/|$)", address) and "github.com" not in address:
+        return ": Colab and Binder open a notebook by its address on GitHub only, so put a copy of the course there"
+    return ""
 
 
 def _replace(text, key, value):

@@ -66,6 +66,11 @@ def release(out, *, run=True, nbgrader=False, jobs=None):
         pages, need = (grading.write_edition if nbgrader else write_student_edition)(edition, course)
         failures = []
         if run:  # in a copy, for a notebook may write files
+            minutes = sum(notebooks.about(page).get("minutes") or 0 for page in course.values())
+            print(
+                f"executing {len(pages)} notebooks, about {minutes:.0f} minutes of one core; --no-run leaves it out",
+                flush=True,
+            )
             trial = shutil.copytree(edition, Path(folder) / "trial")
             pages = {trial / path.relative_to(edition): notebook for path, notebook in pages.items()}
             failures = asyncio.run(_run_all(pages, jobs or places(), need))
@@ -99,7 +104,10 @@ def student_notebook(notebook):
 
 def student_readme(text):
     """The README without what is not for students, and with where to keep one's own work."""
-    text = re.sub(r"(?m)^    make test .*\n", "", text)  # there are no tests in it, and no outputs to compare
+    text = re.sub(
+        r"(?m)^    (make test|git clone|cd) .*\n", "", text
+    )  # there are no tests in it, and it is here already
+    text = re.sub(r"(?m)^(Clone the repository|Without installing anything).*\n\n?", "", text)
     for heading in NOT_FOR_STUDENTS:
         text = re.sub(rf"(?ms)^## {heading}\n.*?(?=^## |\Z)", "", text)
     before, students, after = text.partition("## For students\n")

@@ -5,6 +5,7 @@ Each notebook's title, badge, box, setup cell and list of terms; the README's ta
 the table of data sets in data/README.md.
 """
 
+import hashlib
 import json
 import re
 import statistics
@@ -76,22 +77,26 @@ def index(check=False, repository=None, branch=None):
     course = [_entry(path, notebooks.about(notebooks.read(path))) for path in paths]
     root = project.root()
     fresh = {root / "pyproject.toml": settings}  # the first to be written: after an interruption `index` goes on
-    fresh |= {path: _notebook(path, notebooks.read(path), home) for path in paths}
+    fresh |= {path: generated(path, notebooks.read(path), home) for path in paths}
     fresh[root / "data" / "course.json"] = json.dumps(course, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
     fresh[root / "docs" / "glossary.md"] = _glossary(paths)
     fresh[root / "docs" / "bibliography.md"] = bibliography(paths)
     fresh |= {root / "docs" / name: text for name, text in results_pages(paths).items()}
     fresh[root / "docs" / "syllabus.md"] = syllabus(paths, minutes_of)
-    fresh[root / "README.md"] = _between(root / "README.md", "notebooks", _table(paths, home))
+    fresh[root / "README.md"] = _readme(root / "README.md", paths, home)
     fresh[root / "data" / "README.md"] = _between(root / "data" / "README.md", "data sets", datasets.cards_markdown())
     stale = [path for path, text in fresh.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     gone = [path for path in (root / "docs" / "results").glob("*.md") if path not in fresh]
+    picture = root / "docs" / "course_map.svg"
+    if not _is_map_of(course, picture):
+        stale.append(picture)
     if not check:
-        for path in stale:
+        for path in [path for path in stale if path in fresh]:
             write_whole(path, fresh[path])
         for path in gone:  # of a notebook that is no longer there
             path.unlink()
-        _draw_map(root, redraw=root / "data" / "course.json" in stale)
+        if picture in stale:
+            _draw_map(course, picture)
     return [path.relative_to(root).as_posix() for path in stale + gone]
 
 
@@ -117,7 +122,7 @@ def _entry(path, about):
     return {"name": name, "minutes": minutes, **{key: about[key] for key in ("title", "summary", "requires")}}
 
 
-def _notebook(path, notebook, home):
+def generated(path, notebook, home):
     """The notebook's text with its generated cells renewed."""
     about, name = notebooks.about(notebook), path.stem
     about["minutes"] = minutes_of(name)
@@ -213,18 +218,45 @@ def _glossary(paths):
     return "\n".join(lines) + "\n"
 
 
-def _between(path, name, text):
-    """The file's text with what stands between its two markers replaced."""
+def _readme(path, paths, home):
+    """The README with its way to start and its table of notebooks."""
+    return _between(path, "notebooks", _table(paths, home), _between(path, "start", _start(home)))
+
+
+def _start(home):
+    """The commands with which one starts, and where one may look around without them."""
+    commands = ["make lab      # makes the environment in .venv and opens the course in JupyterLab"]
+    commands.append("make test     # runs the tests and executes every notebook")
+    if home.address is None:
+        first, after = "Clone the repository in which you read this, go into its folder (`cd`), then:\n\n", ""
+    else:
+        first, after = "", f"\n\nWithout installing anything, but slowly: [the course on Binder]({home.on_binder})."
+        commands = [f"git clone {home.address}", f"cd {home.address.rsplit('/', 1)[1]}", *commands]
+    return first + "\n".join(f"    {command}" for command in commands) + after
+
+
+def _between(path, name, text, old=None):
+    """The file's text, or `old` in its place, with what stands between its two markers replaced."""
     start, end = f"<!-- {name}: made by coursekit index -->", f"<!-- end of {name} -->"
-    if not path.is_file() or (old := path.read_text(encoding="utf-8")).count(start) != 1 or old.count(end) != 1:
+    if old is None:
+        old = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if old.count(start) != 1 or old.count(end) != 1:
         raise CoursekitError(f"{path.name} needs the two lines {start} and {end}; put them back")
-    return re.sub(f"{start}.*{end}", lambda _: f"{start}\n{text.strip()}\n{end}", old, flags=re.DOTALL)
+    return re.sub(f"{start}.*{end}", lambda _: f"{start}\n{text.strip(chr(10))}\n{end}", old, flags=re.DOTALL)
 
 
-def _draw_map(root, redraw):
-    picture = root / "docs" / "course_map.svg"
-    if picture.is_file() and not redraw:
-        return
+def _mark_of(course):
+    """What the picture of the map says of the course that it shows: names, titles and needs, in 16 hex digits."""
+    shown = [[page["name"], page["title"], page["requires"]] for page in course]
+    return f"coursekit map {hashlib.sha256(json.dumps(shown).encode()).hexdigest()[:16]}"
+
+
+def _is_map_of(course, picture):
+    """Whether the picture shows this course."""
+    return picture.is_file() and _mark_of(course) in picture.read_text(encoding="utf-8")
+
+
+def _draw_map(course, picture):
     import matplotlib
 
     matplotlib.use("Agg")
@@ -233,6 +265,6 @@ def _draw_map(root, redraw):
     from coursekit.plots.ch00_welcome import draw_course_map
 
     with plt.rc_context({"svg.hashsalt": "coursekit", "svg.fonttype": "path"}):
-        figure = draw_course_map(json.loads((root / "data" / "course.json").read_text(encoding="utf-8")))
-        figure.savefig(picture, metadata={"Date": None, "Creator": None})
+        figure = draw_course_map(course)
+        figure.savefig(picture, metadata={"Date": None, "Creator": None, "Identifier": _mark_of(course)})
         plt.close(figure)

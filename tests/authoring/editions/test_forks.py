@@ -10,7 +10,9 @@ import pytest
 from helpers import ROOT
 
 from coursekit.authoring import cli, notebooks, project
+from coursekit.authoring.editions import release
 from coursekit.authoring.pages import index
+from coursekit.errors import CoursekitError
 
 ADDRESS = "https://github.com/some-school/their-course"
 THEIRS = project.Home(ADDRESS, "main", "0.1.0")
@@ -105,6 +107,48 @@ def test_a_typing_error_is_one_sentence_and_changes_nothing(course, monkeypatch,
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and "such as" in said and repr(arguments[-1]) in said
     assert contents(course.root) == before
+
+
+@pytest.mark.parametrize(
+    "given, why",
+    [
+        ("git@github.com:some-school/their-course.git", "write https://github.com/some-school/their-course"),
+        ("ssh://git@github.com/some-school/their-course", "write https://github.com/some-school/their-course"),
+        ("git@gitlab.com:some-school/their-course.git", "it is one for SSH"),
+        ("https://gitlab.com/some-school/their-course", "on GitHub only"),
+        ("codeberg.org/some-school/their-course", "on GitHub only"),
+        ("http://github.com/some-school/their-course", "it begins with https"),
+    ],
+)
+def test_an_address_that_cannot_be_taken_is_refused_with_the_reason(given, why):
+    with pytest.raises(CoursekitError, match="is not an address such as") as refused:
+        project._address(given)
+    assert why in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_the_readme_starts_with_the_forks_own_address():
+    said = index._start(THEIRS)
+    assert said.splitlines()[:2] == [f"    git clone {ADDRESS}", "    cd their-course"]
+    branch = "https://mybinder.org/v2/gh/some-school/their-course/main"
+    assert f"{branch}?urlpath=lab/tree/notebooks/00_welcome.ipynb" in said
+    assert "git clone" not in index._start(NOBODYS) and "make lab" in index._start(NOBODYS)
+    students = release.student_readme(said + "\n")
+    assert "make lab" in students
+    assert not any(part in students for part in ("git clone", "cd ", "make test", "Binder"))
+
+
+def test_an_old_course_map_is_noticed_and_drawn_again(course, monkeypatch):
+    course.add("01_first", "x = 1")
+    monkeypatch.setattr(notebooks, "repository_root", lambda: course.root)
+    index.index()
+    assert index.index(check=True) == []
+    picture = course.root / "docs" / "course_map.svg"
+    drawn = text(picture)
+    picture.write_text(drawn.replace("coursekit map ", "coursekit map 0"))
+    assert index.index(check=True) == ["docs/course_map.svg"] and text(picture) != drawn
+    assert index.index() == ["docs/course_map.svg"] and text(picture) == drawn
+    course.add("02_second", "x = 1", requires=["01_first"])
+    assert "docs/course_map.svg" in index.index(check=True)
 
 
 def test_an_address_is_not_set_where_the_course_cannot_be_indexed(course, monkeypatch, capsys):
