@@ -21,7 +21,7 @@ def labels_of(x, centroids):
 
 
 def turn(x, centroids, center=np.mean, labels=labels_of, empty=lambda old, x: old):
-    given, moved = labels(x, centroids), centroids.copy()
+    given, moved = labels(x, centroids), centroids.astype(float)
     for j in range(len(centroids)):
         inside = x[given == j]
         moved[j] = center(inside, axis=0) if len(inside) else empty(centroids[j], x)
@@ -34,6 +34,11 @@ def turn_by_matrices(x, centroids):
     counts = member.sum(axis=0)[:, None]
     moved = np.where(counts > 0, member.T @ x / np.maximum(counts, 1), centroids)
     return [labels.tolist(), moved.astype("float32")]
+
+
+def turn_in_half_precision(x, centroids):
+    labels, moved = turn(x, centroids)
+    return labels.astype("int8"), moved.astype("float16")
 
 
 def rebuild(x, m):
@@ -81,7 +86,9 @@ def with_the_truth(wrong=0.0):
     [
         ("15.1", TURN),
         ("15.1", (np.float32(2), Fraction(3, 2), 7, [12.75][0])),
+        ("15.1", [2, 1.5, 7, 12.8]),
         ("15.2", turn),
+        ("15.2", turn_in_half_precision),
         ("15.2", turn_by_matrices),
         ("15.2", lambda x, c: (turn(x, c)[0][:, None], turn(x, c)[1])),
         ("15.3", FAILURES),
@@ -107,6 +114,19 @@ def test_what_is_right_passes_in_any_dress(exercise, answer):
 def test_ten_good_groups_pass(dress):
     group = with_the_truth(0.05)
     assert outcomes("15.8", lambda x: dress(group(x)), 5) == [None] * 5
+
+
+def test_one_unlucky_draw_is_not_the_end():
+    draws, good, near = [], with_the_truth(0.05), with_the_truth(0.13)
+
+    def group(x):
+        draws.append(len(x))
+        return (near if len(draws) < 3 else good)(x)
+
+    assert attempt("15.8", group) is None and draws == [1000] * 3
+    draws.clear()
+    assert "is wanted" in attempt("15.8", lambda x: draws.append(len(x)) or np.arange(len(x)) % 10)
+    assert draws == [1000]
 
 
 def test_the_solution_of_15_8_passes():
@@ -159,6 +179,41 @@ def moves_what_was_given(x, centroids):
     return labels, centroids
 
 
+def turn_in_the_dtype_given(x, centroids):
+    labels, moved = turn(x, centroids)
+    return labels, moved.astype(centroids.dtype)
+
+
+def labels_after_the_move(x, centroids):
+    moved = turn(x, centroids)[1]
+    return labels_of(x, moved), moved
+
+
+def turns_to_the_end(x, centroids):
+    for _ in range(20):
+        labels, centroids = turn(x, centroids)
+    return labels, centroids
+
+
+def only_clusters_up_to_the_last_label(x, centroids):
+    labels, moved = labels_of(x, centroids), centroids.astype(float)
+    for place, j in enumerate(np.unique(labels)):
+        moved[place] = x[labels == j].mean(axis=0)
+    return labels, moved
+
+
+def forgets_single_points(x, centroids):
+    labels, moved = turn(x, centroids)
+    alone = np.bincount(labels, minlength=len(centroids)) == 1
+    return labels, np.where(alone[:, None], centroids, moved)
+
+
+def centers_in_place(x, m):
+    mean = x.mean(axis=0)
+    x -= mean
+    return rebuild(x, m) + mean
+
+
 def svd_of(x, m, center=True, rows=True, last=False, back=True):
     mean = x.mean(axis=0)
     moved = x - mean if center else x
@@ -193,6 +248,14 @@ def by_scores(change):
         ("15.2", drops_the_empty, "keep the empty one"),
         ("15.2", lambda x, c: (labels_of(x, c), c), "haven't moved"),
         ("15.2", moves_what_was_given, "has changed"),
+        ("15.2", lambda x, c: (*turn(x, c), x.sort(axis=0))[:2], "has changed"),
+        ("15.2", turn_in_the_dtype_given, "make it one of floats"),
+        ("15.2", labels_after_the_move, "from before the move"),
+        ("15.2", turns_to_the_end, "after several turns"),
+        ("15.2", only_clusters_up_to_the_last_label, "has no points and should stay"),
+        ("15.2", forgets_single_points, "should move to"),
+        ("15.2", lambda x, c: turn(x, c, empty=lambda old, x: x[0]), "has no points and should stay"),
+        ("15.2", lambda x, c: (turn(x, c)[0] + 1, turn(x, c)[1]), "begin with 1"),
         ("15.2", lambda x, c: turn(x, c)[::-1], "labels come first"),
         ("15.2", lambda x, c: turn(x, c)[0], "two things"),
         ("15.2", lambda x, c: (turn(x, c)[0], turn(x, c)[1] + 0.1), "should move to"),
@@ -214,6 +277,11 @@ def by_scores(change):
         ("15.5", lambda x, m: svd_of(x, m, rows=False), "V transposed"),
         ("15.5", lambda x, m: x, "all components are used"),
         ("15.5", lambda x, m: (x - x.mean(axis=0)) @ np.eye(x.shape[1])[:, :m], "coordinates"),
+        ("15.5", centers_in_place, "has changed"),
+        ("15.5", lambda x, m: rebuild(x, m + 1), "m is"),
+        ("15.5", lambda x, m: rebuild(x, 1), "the first component alone"),
+        ("15.5", lambda x, m: rebuild(x / x.std(axis=0), m) * x.std(axis=0), "leave the spread"),
+        ("15.5", lambda x, m: svd_of(x - x.mean(), m, center=False) + x.mean(), "each feature has its own"),
         ("15.5", lambda x, m: rebuild(x, m) + 0.1, "row"),
         ("15.6", with_place(MAP, 0, "Y"), "wide groups shrink"),
         ("15.6", with_place(MAP, 1, "Y"), "10 and 60"),
@@ -228,6 +296,14 @@ def by_scores(change):
         ("15.7", by_scores(lambda top, d, f, k, p: d[f].sum() - p * len(top)), "nobody checks"),
         ("15.7", by_scores(lambda top, d, f, k, p: d[top][f[top]].sum() - p), "not once"),
         ("15.7", lambda s, *more: worth(-s, *more), "lowest scores"),
+        ("15.7", lambda s, *more: worth(np.abs(s), *more), "without its sign"),
+        ("15.7", lambda s, d, *more: worth(d, d, *more), "largest amounts"),
+        ("15.7", lambda *day: -worth(*day), "saved as positive"),
+        ("15.7", lambda *day: max(0, worth(*day)), "the answer is negative"),
+        ("15.7", lambda s, *more: (worth(s, *more), s.sort())[0], "has changed"),
+        ("15.7", lambda s, d, *more: (worth(s, d, *more), d.fill(0))[0], "has changed"),
+        ("15.7", lambda s, d, f, k, p: worth(s, d, f, k or len(s), p), "[-0:] takes all"),
+        ("15.7", by_scores(lambda top, d, f, k, p: d[top][f[top]].sum() - p * (~f[top]).sum()), "finds a fraud"),
         ("15.7", lambda s, d, *more: d, "one number"),
         ("15.7", by_scores(lambda top, d, f, k, p: 1e6), "it should be"),
     ],
