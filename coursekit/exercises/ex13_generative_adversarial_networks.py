@@ -3,7 +3,9 @@
 import numpy as np
 
 from coursekit.exercises import NOT_ATTEMPTED, exercise
-from coursekit.exercises.answers import compare_letters, compare_numbers, missing, numbers, parts_of
+from coursekit.exercises.answers import CHANGED, changed, compare_letters, compare_numbers, missing, numbers, parts_of
+
+SECONDS = 20  # of computing, for a function whose work takes less than one
 
 # --- 13.1 -------------------------------------------------------------------------------------------------------------
 _JUDGE = {"number 1": 0.75, "number 2": 2 * np.log(2), "number 3": -np.log(0.75) - np.log(0.25)}
@@ -54,6 +56,7 @@ def _loss_mistakes(real, made):
         "the term of the made ones is missing": _plus(-real).mean(),
         "the term of the real ones is missing": _plus(made).mean(),
         "made ones have the label 0, and here they have 1": _plus(-real).mean() + _plus(-made).mean(),
+        "real ones have the label 1, and here they have 0": _plus(real).mean() + _plus(made).mean(),
         "the sign is turned round: a cross-entropy is not negative": -right,
     }
     for_g = {
@@ -63,20 +66,24 @@ def _loss_mistakes(real, made):
         "those are the real samples; the generator's loss uses made ones": _plus(-real).mean(),
         "that is the sum over the samples; take the mean": _plus(-made).sum(),
         "the sign is turned round: -log D is not negative": -_plus(-made).mean(),
+        "that is -L_D, of a game with the sum 0; the non-saturating loss is -log D of the made ones": -right,
     }
     return for_d, for_g
 
 
-@exercise("13.2")
+@exercise("13.2", seconds=SECONDS)
 def check_losses(losses):
     """Batches of different lengths, one sample among them, logits of any size up to hundreds."""
     rng = np.random.default_rng()
     for n, m, size in [(7, 4, 2.0), (1, 5, 1.0), (6, 1, 3.0), (5, 8, 200.0)]:
         real, made = size * rng.normal(size=n), size * rng.normal(size=m) - 0.3
+        if size > 100:  # at least one of either sign that is far too large for a sigmoid
+            real[:2], made[:2] = rng.uniform(300, 500, size=(2, 1)) * [1, -1]
         right = _plus(-real).mean() + _plus(made).mean(), _plus(-made).mean()
         mistakes = _loss_mistakes(real, made)
+        given = real.copy(), made.copy()
         with np.errstate(all="ignore"):
-            got = losses(real.copy(), made.copy())
+            got = losses(*given)
         if missing(got):
             return NOT_ATTEMPTED
         parts = parts_of(got, 2, stacked=True)
@@ -84,7 +91,13 @@ def check_losses(losses):
             return "return two numbers: the loss of the discriminator and that of the generator"
         if all(map(missing, parts)):
             return NOT_ATTEMPTED
+        if changed(given, (real, made)):
+            return CHANGED
         parts = [numbers(one) for one in parts]
+        if all(one is not None and one.size == 1 for one in parts) and np.allclose(
+            [float(one.ravel()[0]) for one in parts], right[::-1], rtol=1e-4, atol=1e-4
+        ):
+            return "the loss of the discriminator comes first, then that of the generator"
         for name, value, wanted, known in zip(("L_D", "L_G"), parts, right, mistakes, strict=True):
             if value is None or value.size != 1:
                 return f"{name} should be one number" + ("" if value is None else f", not of the shape {value.shape}")
@@ -95,48 +108,116 @@ def check_losses(losses):
                 for hint, mistaken in known.items():
                     if np.isclose(value, mistaken, rtol=1e-4, atol=1e-4):
                         return f"{name}: {hint}"
-                return f"{name} of {n} real and {m} made logits should be {wanted:.4f}, yours is {value:.4f}"
+                told = f"{name} of {n} real and {m} made logits should be {wanted:.4f}, yours is {value:.4f}"
+                if size > 100:
+                    return f"{told}: with logits of some hundreds too, nothing may be cut off or added in a logarithm"
+                return told
     return None
 
 
 # --- 13.3 -------------------------------------------------------------------------------------------------------------
-@exercise("13.3")
+_EXACT, _DENSE, _ABOVE, _BELOW, _EDGE, _CORNER, _FEW, _NONE, _PAIR = range(9)
+
+
+def _clouds(n, near, share, rng):
+    """Points and centers that tell the mistakes apart, all multiples of 1/8, so that distances are exact.
+
+    Around some centers there are just as many points as needed, somewhere or very near; or one less; or one less, and
+    others exactly at the distance `near`, or nearer in each coordinate only; or few, or none. Some centers are near
+    each other and share their points. The other points are far from all.
+    """
+    enough = int(np.ceil(share * n))
+    aside = np.array([near / 2, 0])
+    eighths = np.arange(-10, 11) / 8
+    offsets = np.stack(np.meshgrid(eighths, eighths), axis=-1).reshape(-1, 2)
+    squared = (offsets**2).sum(axis=1)
+    inside, edge = offsets[squared < near**2], offsets[(squared == near**2) & (offsets != 0).all(axis=1)]
+    corner = 0.9 * near // 0.125 * 0.125 * np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]])
+    between = inside[((inside - aside) ** 2).sum(axis=1) < near**2]
+    places = 4.0 * np.stack(np.meshgrid(np.arange(7), np.arange(7)), axis=-1).reshape(-1, 2) - [13.125, 11.25]
+    kinds = np.repeat(np.arange(9), rng.integers(1, 3, size=9))
+    counts = {
+        _EXACT: (enough, 0, 0), _DENSE: (enough, 0, 0), _ABOVE: (enough + 4, 0, 0),
+        _BELOW: (enough - 1, 0, 0), _EDGE: (enough - 1, 2, 0), _CORNER: (enough - 1, 0, 3),
+        _FEW: (2, 0, 0), _NONE: (0, 0, 0), _PAIR: (enough, 0, 0),
+    }  # fmt: skip
+    centers, points = [], []
+    places = rng.permutation(places)
+    for kind, place in zip(kinds, places[: len(kinds)], strict=True):
+        centers += [place, place + aside] if kind == _PAIR else [place]
+        pools = {_PAIR: between, _DENSE: inside[(inside**2).sum(axis=1) < near**2 / 4]}.get(kind, inside), edge, corner
+        points += [place + rng.choice(pool, count) for pool, count in zip(pools, counts[kind], strict=True)]
+    points = np.concatenate(points)
+    far = rng.choice(places, n - len(points)) + 2  # in the middle of four places
+    return rng.permutation(np.concatenate([points, far])), rng.permutation(np.array(centers))
+
+
+def _count_mistakes(points, centers, near, share):
+    """What each likely mistake counts, with what to say about it."""
+    n, apart = len(points), points[:, None] - centers  # (n, k, 2)
+    squared = (apart**2).sum(axis=-1)
+    within = squared < near**2
+    counts, nearest = within.sum(axis=0), squared.argmin(axis=1)[:, None] == np.arange(len(centers))
+
+    def reached(one):
+        return int((one.sum(axis=0) >= share * n).sum())
+
+    return {
+        "that counts centers with any point near them; a share of all points is needed": int((counts > 0).sum()),
+        "that is the number of points near a center; count the centers": int(counts.sum()),
+        "that counts the centers that were missed": int((counts < share * n).sum()),
+        "a point that is near two centers counts for both": reached(within & nearest),
+        "`near` plays no part: a point that is far from all centers counts for none": reached(nearest),
+        "the distance must be below `near`; points exactly at that distance don't count": reached(squared <= near**2),
+        "a share of exactly `share` is enough": int((counts > share * n).sum()),
+        "`share` times the number of points need not be whole: don't round it": int((counts >= int(share * n)).sum()),
+        "`share` is of all points, not only of those near a center": int(
+            (counts >= share * max(within.any(axis=1).sum(), 1)).sum()
+        ),
+        "the distance goes over both coordinates together, not over each": reached((np.abs(apart) < near).all(axis=-1)),
+        "the distance is the root of the sum of the squares, not the sum of both coordinates' distances": reached(
+            np.abs(apart).sum(axis=-1) < near
+        ),
+        "`near` is the distance, not its square": reached(squared < near),
+    }
+
+
+@exercise("13.3", seconds=SECONDS)
 def check_count(count):
-    """Random centers and points, other numbers of clouds than eight, a cloud that nobody found, all and none."""
+    """Many centers, some near each other; points exactly at the limit; a share that is met exactly, all and none.
+
+    A mistake is named if it gives the student's number in every case.
+    """
     rng = np.random.default_rng()
-    cases = [(5, 400, 0.3, 0.05), (3, 90, 0.5, 0.4), (8, 1000, 0.2, 0.02), (1, 40, 0.4, 0.9), (4, 50, 0.3, 0.1)]
-    for k, n, near, share in cases:
-        centers = 3 * rng.normal(size=(k, 2))
-        shares = rng.dirichlet(np.full(k, 0.6))
-        points = centers[rng.choice(k, n, p=shares)] + 0.25 * rng.normal(size=(n, 2))
-        counts = [sum(bool(np.hypot(*(point - center)) < near) for point in points) for center in centers]
-        right = sum(one >= share * n for one in counts)
-        mistakes = {
-            "that counts centers with any point near them; a share of all points is needed": sum(
-                one > 0 for one in counts
-            ),
-            "that is the number of points near a center; count the centers": sum(counts),
-            "the distance goes over both coordinates together, not over each": sum(
-                (np.abs(points - center) < near).all(axis=1).mean() >= share for center in centers
-            ),
-            "`near` is the distance, not its square": sum(
-                (((points - center) ** 2).sum(axis=1) < near).mean() >= share for center in centers
-            ),
-            "that counts the centers that were missed": k - right,
-        }
-        got = count(points.copy(), centers.copy(), near, share)
+    sizes = (416, 0.625, 1 / 32), (400, 1.25, 1 / 32), (720, 1.25, 1 / 64), (360, 0.625, 1 / 32), (832, 1.25, 1 / 64)
+    cases = [(*_clouds(n, near, share, rng), near, share) for n, near, share in sizes]
+    one = rng.integers(-40, 40, size=(1, 2)) / 8
+    three = one + np.array([[0, 0], [9, 0], [0.5, 0.25]])
+    cases += [(three[2:], one, 0.625, 1.0), (three, one - 20, 1.25, 0.25)]
+    told, known = None, None
+    for points, centers, near, share in cases:
+        counts = ((points[:, None] - centers) ** 2).sum(axis=-1) < near**2
+        counts = counts.sum(axis=0)
+        right = int((counts >= share * len(points)).sum())
+        given = points.copy(), centers.copy()
+        got = count(*given, near, share)
         if missing(got):
             return NOT_ATTEMPTED
+        if changed(given, (points, centers)):
+            return CHANGED
         got = numbers(got)
         if got is None or got.size != 1:
             return "return one whole number"
         got = float(got.ravel()[0])
-        if got != right:
-            for hint, mistaken in mistakes.items():
-                if got == mistaken:
-                    return hint
-            return f"of {k} centers with {counts} of {n} points near them, at a share of {share}: {right}, not {got:g}"
-    return None
+        fits = {hint for hint, mistaken in _count_mistakes(points, centers, near, share).items() if got == mistaken}
+        known = fits if known is None else known & fits
+        if got != right and told is None:
+            n, k = len(points), len(centers)
+            told = f"of {k} centers with {counts.tolist()} of {n} points near them, at a share of {share:g}"
+            told = f"{told}: {right}, not {got:g}"
+    if told is None:
+        return None
+    return next((hint for hint in _count_mistakes(*cases[0]) if hint in known), told)
 
 
 # --- 13.4 -------------------------------------------------------------------------------------------------------------

@@ -1,9 +1,11 @@
 """The checks of notebook 13: right answers pass in any dress, gaps are not attempted, mistakes get their hints."""
 
+import math
+
 import numpy as np
 import pytest
 
-from coursekit.exercises import NOT_ATTEMPTED, attempt
+from coursekit.exercises import NOT_ATTEMPTED, attempt, find
 from coursekit.exercises import ex13_generative_adversarial_networks as checks
 from coursekit.models import gan
 
@@ -47,9 +49,22 @@ def count(points, centers, near, share):
 def count_in_a_loop(points, centers, near, share):
     found = []
     for center in centers:
-        close = [point for point in points if np.sum((point - center) ** 2) < near**2]
+        close = [point for point in points.tolist() if math.dist(point, center) < near]
         found += [1] if len(close) >= share * len(points) else []
     return [np.float32(len(found))]
+
+
+def count_by_squares(points, centers, near, share, power=2):
+    """In single precision, with the matrix product of notebook 02."""
+    p, c = np.float32(points), np.float32(centers)
+    squared = (p**power).sum(axis=1)[:, None] + (c**power).sum(axis=1) - 2 * p @ c.T
+    return np.array([np.count_nonzero(np.float32(squared < near**power).mean(axis=0) >= share)])
+
+
+def count_with_scipy(points, centers, near, share):
+    from scipy.spatial.distance import cdist
+
+    return float(((cdist(points, centers) < near).sum(axis=0) >= share * len(points)).sum())
 
 
 RIGHT = {
@@ -59,7 +74,7 @@ RIGHT = {
         (3 / 4, 2 * np.log(2), 1.674),
     ],
     "13.2": [losses, losses_with_keras, losses_by_maximum],
-    "13.3": [count, count_in_a_loop],
+    "13.3": [count, count_in_a_loop, count_by_squares, count_with_scipy],
     "13.4": [[16, 5440, 3210, 768], (16.0, 5440, np.int64(3210), 768)],
     "13.5": [["C", "A", "D", "B"], "cadb", "C, A, D, B"],
     "13.6": [[0.45, 0.9], np.array([0.45, 0.9], "float32")],
@@ -132,6 +147,33 @@ def with_log_and_exp(r, f):
     return -np.log(d_real).mean() - np.log(1 - d_made).mean(), m(-f)
 
 
+def with_a_small_number(r, f):
+    d_real, d_made = 1 / (1 + np.exp(-r)), 1 / (1 + np.exp(-f))
+    return -np.log(d_real + 1e-7).mean() - np.log(1 - d_made + 1e-7).mean(), -np.log(d_made + 1e-7).mean()
+
+
+def turns_its_input(r, f):
+    r *= -1
+    return m(r) + m(f), m(-f)
+
+
+def far(points, centers):
+    return np.linalg.norm(points[:, None] - centers, axis=-1)
+
+
+def nearest(points, centers):
+    return far(points, centers).argmin(axis=1)[:, None] == np.arange(len(centers))
+
+
+def reached(near, share):
+    return (near.mean(axis=0) >= share).sum()
+
+
+def moves_its_points(points, centers, near, share):
+    points -= centers[0]
+    return count(points, centers - centers[0], near, share)
+
+
 WRONG_FUNCTIONS = [
     ("13.2", lambda r, f: (m(r) + m(-f), m(-f)), "L_D: the labels are exchanged"),
     ("13.2", lambda r, f: (m(-r) / 2 + m(f) / 2, m(-f)), "L_D: L_D is the sum of two means"),
@@ -145,12 +187,33 @@ WRONG_FUNCTIONS = [
     ("13.2", lambda r, f: (m(-r) + m(f), plus(-f)), "L_G should be one number"),
     ("13.2", lambda r, f: m(-r) + m(f), "return two numbers"),
     ("13.2", with_log_and_exp, "with logits of some hundreds"),
+    ("13.2", lambda r, f: (m(-f), m(-r) + m(f)), "the loss of the discriminator comes first"),
+    ("13.2", lambda r, f: (m(r) + m(f), m(-f)), "L_D: real ones have the label 1, and here"),
+    ("13.2", lambda r, f: (m(-r) + m(-f), m(-f)), "L_D: made ones have the label 0, and here"),
+    ("13.2", lambda r, f: (m(-r) + m(f), -m(-r) - m(f)), "L_G: that is -L_D"),
+    ("13.2", with_a_small_number, "L_D of 5 real and 8 made logits should be "),
+    ("13.2", turns_its_input, "what you were given has changed"),
     ("13.3", lambda p, c, n, s: len(c) + 1, "of "),
+    ("13.3", lambda p, c, n, s: np.nan, "of "),
     ("13.3", lambda p, c, n, s: "all", "return one whole number"),
-    ("13.3", lambda p, c, n, s: (np.linalg.norm(p[:, None] - c, axis=-1) < n).mean(axis=0), "return one whole number"),
-    ("13.3", lambda p, c, n, s: (np.linalg.norm(p[:, None] - c, axis=-1) < n).sum(), ""),
-    ("13.3", lambda p, c, n, s: (np.linalg.norm(p[:, None] - c, axis=-1) < n).any(axis=0).sum(), ""),
-    ("13.3", lambda p, c, n, s: len(c) - count(p, c, n, s), ""),
+    ("13.3", lambda p, c, n, s: (far(p, c) < n).mean(axis=0), "return one whole number"),
+    ("13.3", lambda p, c, n, s: (far(p, c) < n).sum(), "that is the number of points near a center"),
+    ("13.3", lambda p, c, n, s: (far(p, c) < n).any(axis=0).sum(), "that counts centers with any point"),
+    ("13.3", lambda p, c, n, s: len(c) - count(p, c, n, s), "that counts the centers that were missed"),
+    ("13.3", lambda p, c, n, s: reached((far(p, c) < n) & nearest(p, c), s), "a point that is near two centers"),
+    ("13.3", lambda p, c, n, s: reached(nearest(p, c), s), "`near` plays no part"),
+    ("13.3", lambda p, c, n, s: reached(far(p, c) <= n, s), "the distance must be below `near`"),
+    ("13.3", lambda p, c, n, s: ((far(p, c) < n).mean(axis=0) > s).sum(), "a share of exactly `share`"),
+    ("13.3", lambda p, c, n, s: ((far(p, c) < n).sum(axis=0) >= int(s * len(p))).sum(), "`share` times the number"),
+    ("13.3", lambda p, c, n, s: ((far(p, c) < n).sum(axis=0) >= round(s * len(p))).sum(), "of "),
+    ("13.3", lambda p, c, n, s: reached((abs(p[:, None] - c) < n).all(axis=-1), s), "the distance goes over both"),
+    ("13.3", lambda p, c, n, s: reached(abs(p[:, None] - c).sum(axis=-1) < n, s), "the distance is the root of"),
+    ("13.3", lambda p, c, n, s: reached(far(p, c) ** 2 < n, s), "`near` is the distance, not its square"),
+    ("13.3", lambda p, c, n, s: reached(abs(p[:, None, 0] - c[:, 0]) < n, s), "of "),
+    ("13.3", lambda p, c, n, s: ((far(p, c) < n).sum(axis=0) / 1000 >= s).sum(), "of "),
+    ("13.3", lambda p, c, n, s: count(p, c[:8], n, s), "of "),
+    ("13.3", lambda p, c, n, s: 8, "of "),
+    ("13.3", moves_its_points, "what you were given has changed"),
 ]
 
 
@@ -159,6 +222,17 @@ def test_wrong_functions_get_a_hint(exercise, answer, hint):
     with np.errstate(all="ignore"):
         for outcome in outcomes(exercise, answer):
             assert isinstance(outcome, str) and outcome.startswith(hint), outcome
+
+
+@pytest.mark.parametrize("exercise", ["13.2", "13.3"])
+def test_a_loop_without_end_is_stopped_within_seconds(exercise, monkeypatch):
+    def forever(*_):
+        while True:
+            pass
+
+    assert find(exercise).seconds <= 20
+    monkeypatch.setattr(find(exercise), "seconds", 0.2)
+    assert "never ends" in attempt(exercise, forever)
 
 
 # --- the open one: a stub in the place of the training ----------------------------------------------------------------

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from coursekit.exercises import NOT_ATTEMPTED, attempt
+from coursekit.exercises import NOT_ATTEMPTED, attempt, find
 
 TIMES = 20
 
@@ -221,8 +221,6 @@ def test_a_mistake_gets_its_hint(exercise, mistake, hint):
 
 @pytest.mark.parametrize("exercise", ["14.2", "14.3", "14.6", "14.7"])
 def test_a_loop_without_end_is_stopped_within_seconds(exercise, monkeypatch):
-    from coursekit.exercises import find
-
     def forever(*_):
         while True:
             pass
