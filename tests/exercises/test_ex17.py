@@ -78,14 +78,37 @@ def a_small_part_of_the_space(try_it):
     return tuning.rounded(best)
 
 
+def a_setting_in_single_precision(try_it):
+    chosen = my_search(lambda setting, epochs: try_it({**setting, "units": np.int32(setting["units"])}, epochs))
+    return {name: np.float32(value) if isinstance(value, float) else value for name, value in chosen.items()}
+
+
+def nested_rounded(validation, test):
+    return round(float(nested(validation, test)), 3)
+
+
+def importances_rounded(scores):
+    return np.round(importances(scores), 2)
+
+
 COUNTS = [100, 100 / 30, 10, 4]
 RIGHT = {
     "17.1": [COUNTS, (100, 3.33, 10.0, 4), np.array(COUNTS, dtype=np.float32), [np.float32(100), 3.3, 10, 4]],
     "17.2": [draws_needed, draws_by_logarithms],
-    "17.3": [one_round, one_round_as_a_set, lambda s, f: one_round(s, f).tolist()[::-1]],
+    "17.3": [
+        one_round,
+        one_round_as_a_set,
+        lambda s, f: one_round(s, f).tolist()[::-1],
+        lambda s, f: len(s) - 1 - one_round(s[::-1], f),  # of equal scores, the last ones
+    ],
     "17.4": [["A", "D", "B", "C"], "adbc", "A, D, B, C"],
-    "17.5": [nested, nested_by_sorting],
-    "17.6": [importances, importances_in_single_precision],
+    "17.5": [nested, nested_by_sorting, nested_rounded],
+    "17.6": [
+        importances,
+        importances_in_single_precision,
+        importances_rounded,
+        lambda s: [np.array([one]) for one in importances(s)],
+    ],
 }
 
 
@@ -95,7 +118,7 @@ def test_right_answers_pass_in_any_dress(exercise):
         assert outcomes(exercise, answer) == [None] * TIMES, answer
 
 
-@pytest.mark.parametrize("search", [my_search, a_small_part_of_the_space])
+@pytest.mark.parametrize("search", [my_search, a_small_part_of_the_space, a_setting_in_single_precision])
 def test_searches_of_ones_own_pass(search):
     assert outcomes("17.7", search, 10) == [None] * 10
 
@@ -125,6 +148,8 @@ WRONG_LISTS = [
     ("17.1", [60, 2, 6, 4], "(a): SGD has three momenta"),
     ("17.1", [14, 1, 3, 4], "(a): that is a sum"),
     ("17.1", [100, 200, 600, 4], "(b): that is in minutes"),
+    ("17.1", [100, 3.2, 10, 4], "(b): 20 minutes are a third"),
+    ("17.1", [100, 3.3, 9.9, 4], "(c): that is three times a rounded number"),
     ("17.1", [100, 3.33, 3.33, 4], "(c): each setting is trained once for each fold"),
     ("17.1", [100, 3.33, 10, 5], "(d): four trials can't try five rates"),
     ("17.1", [100, 3.33, 10, ...], "(d) is still to do; what stands before it is right"),
@@ -145,7 +170,63 @@ def without(n):
     return lambda s, f: one_round(s, f)[:n]
 
 
+def more_than(share, probability):
+    n, missed = 0, 1.0
+    while 1 - missed <= probability:
+        n, missed = n + 1, missed * (1 - share)
+    return n
+
+
+def hits_and_misses_exchanged(share, probability):
+    return math.ceil(math.log(probability) / math.log(1 - share))
+
+
+def writes_into_the_scores(scores, factor):
+    scores[np.isnan(scores)] = -np.inf
+    return np.argsort(-scores)[: max(1, len(scores) // factor)]
+
+
+def nan_as(number):
+    return lambda s, f: one_round(np.nan_to_num(s, nan=number), f)
+
+
+def all_that_reach_the_cut(scores, factor):
+    kept = np.nan_to_num(scores, nan=-1)
+    return np.flatnonzero(kept >= np.sort(kept)[-max(1, len(scores) // factor)])
+
+
+def best_of_all(validation, test):
+    return test[np.unravel_index(validation.argmax(), validation.shape)[0]].mean()
+
+
+def sorts_the_validation(validation, test):
+    right = nested(validation, test)
+    validation.sort(axis=0)
+    return right
+
+
 WRONG_FUNCTIONS = [
+    ("17.2", more_than, "one draw fewer is enough; it meets it exactly"),
+    ("17.2", lambda s, p: int(math.log(1 - p) / math.log(1 - s)) + 1, "it meets it exactly"),
+    ("17.2", hits_and_misses_exchanged, "may miss with 1 - probability"),
+    ("17.2", lambda s, p: draws_needed(p, s), "have changed places"),
+    ("17.2", lambda s, p: 59, "should be 16, yours is 59"),
+    ("17.3", writes_into_the_scores, "has changed"),
+    ("17.3", nan_as(0.0), "a score of 0 is a number, too"),
+    ("17.3", nan_as(0.001), "a trial with the score NaN goes on"),
+    ("17.3", nan_as(1.0), "a trial with the score NaN goes on"),
+    ("17.3", lambda s, f: one_round(s, f) + 1, "begin with 0"),
+    ("17.3", all_that_reach_the_cut, "should go on; yours are"),
+    ("17.5", best_of_all, "the one with the best accuracy of all"),
+    ("17.5", lambda v, t: t[v[:, 0].argmax()].mean(), "the winner of the first"),
+    ("17.5", lambda v, t: nested(t, v), "have changed places"),
+    ("17.5", lambda v, t: np.median(t[v.argmax(axis=0), range(v.shape[1])]), "median"),
+    ("17.5", lambda v, t: nested(v, t) + 0.001, "it should be"),
+    ("17.5", sorts_the_validation, "has changed"),
+    ("17.6", lambda s: importances(s)[::-1], "the last axis first"),
+    ("17.6", lambda s: [s.mean(axis=1).var() / s.var(), s.mean(axis=0).var() / s.var()], "list of 3 numbers"),
+    ("17.6", lambda s: np.array(importances(s)) * (1 - 1 / s.size), "the importance of axis"),
+    ("17.6", lambda s: (importances(s), s.sort(axis=0))[0], "has changed"),
     ("17.2", lambda s, p: math.log(1 - p) / math.log(1 - s), "a search has a whole number of draws"),
     ("17.2", lambda s, p: int(math.log(1 - p) / math.log(1 - s)), "the probability is still too small"),
     ("17.2", lambda s, p: draws_needed(s, p) + 1, "one draw fewer is enough"),
