@@ -21,7 +21,7 @@ CTC (connectionist temporal classification), custom augmentation function, custo
 dense layer, feature engineering, feature-wise normalization, fit method, flatten layer, GradientTape,
 height shift range, horizontal flip, hp.Float, hp.Int, hyperparameter tuning, image processing, image recognition,
 ImageDataGenerator, ImageNet, Keras, MNIST, neural network architecture, optimizer, pre-trained model,
-prune_low_magnitude, random noise, rotation range, sample-wise normalization, shear range, short^ fat data,
+prune_low_magnitude, random noise, rotation range, sample-wise normalization, shear range,
 TensorFlow, TensorFlow Model Optimization Toolkit, VGG16, width shift range, zoom range
 """
 

@@ -166,10 +166,16 @@ def _columns(pictures, names):
 def _images_caption(pictures, names, low, high):
     sizes = sorted({"×".join(map(str, picture.shape)) for picture in pictures})
     many = f"{len(pictures)} images" if len(pictures) > 1 else "One image"
-    told = [name.replace("\n", ", ") for name, _ in itertools.groupby(names) if name]  # a row's name once
+    told = [name.replace("\n", ", ") for name in _rows_once(names) if name]
     labels = f": {'; '.join(told)}" if told else ""
     low, high = (_rounded(float(value), float(high) - float(low)) for value in (low, high))
     return f"{many} of {' or '.join(sizes)}, drawn from {low} (dark) to {high} (bright){labels}."
+
+
+def _rows_once(names):
+    """The names, that of a row of images once; numbers, which are labels of single images, all of them."""
+    groups = ((name, len(list(group))) for name, group in itertools.groupby(names))
+    return [name for name, count in groups for _ in range(count if name.isdigit() else 1)]
 
 
 def _rounded(value, width):

@@ -30,8 +30,8 @@ def site(out):
     out = Path(out)
     if out.is_symlink() or (out.exists() and not (out / MARK).is_file()):
         raise CoursekitError(f"{out} exists and was not made by `coursekit site`: name a folder that does not exist")
-    need_packages()
     new_folder(out)
+    need_packages()
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as scratch:
         source, pages = Path(scratch, "source"), Path(scratch, "pages")
         source.mkdir()

@@ -162,6 +162,7 @@ def test_a_book_is_a_pdf(capsys):
 
 
 def test_without_a_browser_no_book_is_begun(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(book.site, "need_packages", lambda *more: None)
     monkeypatch.setattr(book.shutil, "which", lambda name: None)
     assert cli.main(["book", str(tmp_path / "core.pdf")]) == 2
     assert "printed by Chromium, which is missing" in capsys.readouterr().err and list(tmp_path.iterdir()) == []
