@@ -12,9 +12,14 @@ from helpers import ROOT
 SUITABLE_PARTS = ("Makefile", "pyproject.toml", "constraints.txt", "coursekit/authoring/environment.py")
 
 
+# What the caller's own `make` was told (`make test TORCH=1`) is not told to the one that is tested.
+TOLD = ("TORCH", "TEACH", "CLUSTER", "ALL", "MINUTES", "LAB", "PYTHON", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL")
+
+
 def make(*arguments, cwd=ROOT, **environment):
+    around = {name: value for name, value in os.environ.items() if name not in TOLD}
     return subprocess.run(
-        ["make", *arguments], cwd=cwd, capture_output=True, text=True, env={**os.environ, **environment}, timeout=600
+        ["make", *arguments], cwd=cwd, capture_output=True, text=True, env={**around, **environment}, timeout=600
     )
 
 
