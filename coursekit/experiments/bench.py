@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from coursekit.console import table
 from coursekit.experiments.common import reference_network
 from coursekit.paths import data_dir
-from coursekit.records import machine, reference_seconds, versions
+from coursekit.records import machine, read_lines, reference_seconds, versions
 
 BATCH, STEPS = 250, 8
 CLUSTERS = (16, 256)
@@ -128,6 +128,20 @@ def file_sizes():
     from coursekit.compression import cluster_weights, strip_clustering
 
     return rows(strip_clustering(cluster_weights(reference_network(keras), 16, "OPTIMAL")))
+
+
+def step_ratios(results=None):
+    """The newest record's steps as text: how long one takes with so many clusters, relative to the plain model."""
+    lines = read_lines(results or data_dir() / "results" / "bench.jsonl")
+    if not lines:
+        return "no record yet: coursekit bench"
+    ratios = {}
+    for row in lines[-1]["steps"]:
+        if row["clusters"]:
+            ratios.setdefault((row["kind"], row["library"]), {})[row["clusters"]] = row["ratio"]
+    most = sorted({clusters for of in ratios.values() for clusters in of})
+    rows = [[*names, *(f"{of[k]:.2f}" if k in of else "-" for k in most)] for names, of in ratios.items()]
+    return table(["a step of", "library", *(f"{k} values" for k in most)], rows, left=2)
 
 
 def as_text(record):

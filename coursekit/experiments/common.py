@@ -25,23 +25,24 @@ NAMES = ("conv 1", "conv 2", "dense 1", "dense 2")
 VERSIONS = ("keras", "tensorflow", "tf_keras", "tensorflow-model-optimization", "jax", "torch", "numpy")
 
 
-def reference_network(api, dropout=0.25):
+def reference_network(api, dropout=0.25, widths=WIDTHS):
     """Two convolutions of 32 and 64 filters, dense layers of 256 and 10: 431,242 parameters, not compiled.
 
-    api:  keras, or tf_keras for tensorflow-model-optimization.
+    api:    keras, or tf_keras for tensorflow-model-optimization.
+    widths: other numbers of filters and units, for a network that trains in seconds.
     """
     kl = api.layers
     return api.Sequential(
         [
             api.Input((28, 28, 1)) if api.__name__ == "keras" else kl.InputLayer((28, 28, 1)),
-            kl.Conv2D(WIDTHS[0], 3, activation="relu"),
+            kl.Conv2D(widths[0], 3, activation="relu"),
             kl.MaxPooling2D(),
             kl.Dropout(dropout),
-            kl.Conv2D(WIDTHS[1], 3, activation="relu"),
+            kl.Conv2D(widths[1], 3, activation="relu"),
             kl.MaxPooling2D(),
             kl.Dropout(dropout),
             kl.Flatten(),
-            kl.Dense(WIDTHS[2], activation="relu"),
+            kl.Dense(widths[2], activation="relu"),
             kl.Dense(10),
         ]
     )

@@ -125,6 +125,18 @@ def run(seeds=(0,), work=None, results=None, files=None):
     return add_missing(results, wanted, lambda key: record(key["seed"], data, work, files), as_text)
 
 
+def accuracies_and_sizes(results=None):
+    """({form: test accuracies}, {form: zipped bytes of the .h5 file}) of the kept records, one number for each seed."""
+    lines = [line for _, line in sorted(newest("reference", results).items())]
+    reads, sizes = {}, {}
+    for line in lines:
+        for form, of in line["forms"].items():
+            reads.setdefault(form, []).append(1 - len(of["wrong"]) / line["test_images"])
+            if "h5_zipped" in of:
+                sizes.setdefault(form, []).append(of["h5_zipped"])
+    return reads, sizes
+
+
 def table(results=None):
     """The kept records as text: for each form the means over the seeds, and what the article reports below them."""
     lines = newest("reference", results)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from coursekit.plots.style import COLORS, DPI, GRAY, MARKERS, figure, finish
+from coursekit.plots.style import COLORS, DPI, GRAY, HATCHES, MARKERS, figure, finish
 from coursekit.statistics import mean_and_half
 
 
@@ -53,11 +53,11 @@ def centroids(weights, placed):
         values = np.asarray(values, dtype=float)
         below.plot(values, np.full(len(values), i), "|", color=COLORS[0], markersize=11, markeredgewidth=1.8)
         middle = np.mean(np.abs(values) < weights.std())
-        words.append(f"{name} {values.min():.3g} to {values.max():.3g}, {middle:.0%} within a deviation of 0")
+        words.append(f"{name} {values.min():.3g} to {values.max():.3g}, {middle:.0%} within a standard deviation of 0")
     below.set(yticks=range(len(placed)), yticklabels=list(placed), xlabel="weight", ylim=(len(placed) - 0.4, -0.6))
     below.spines["left"].set_visible(False)
     finish(
-        f"Where each way puts its centroids, under {weights.size:,} weights of deviation {weights.std():.3g}. "
+        f"Where each way puts its centroids, under {weights.size:,} weights of standard deviation {weights.std():.3g}. "
         f"{'; '.join(words)}."
     )
 
@@ -130,35 +130,88 @@ def effects(named, what):
     finish(f"{what}: means with 95 % intervals, and each repetition as a dot. {'; '.join(words)}.")
 
 
-def trade_off(points, x_label="bytes", y_label="test accuracy", level=None):
-    """Draw accuracy against size, a point for each form with the range of its repetitions.
+def number_line(weights, placed):
+    """Draw a few numbers on a line, a panel for each placing of centroids: a color for each cluster, and boundaries.
 
-    points: {name: (bytes, accuracies)}; level: (name, number) of a line across, such as the dense network's, or None.
-    The axis of bytes is logarithmic. Raises ValueError for a size that is not above 0.
+    weights: (n,) numbers; placed: {name: (k,) centroids, sorted}.
     """
-    _, ax = figure(8.2, 4.2)
+    weights = _numbers(weights)
+    _, axes = figure(7.2, 1.15 * len(placed) + 0.3, len(placed), 1, squeeze=False, sharex=True, dpi=DPI)
     words = []
-    for i, (name, (size, values)) in enumerate(points.items()):
+    for ax, (name, centroids) in zip(axes[:, 0], placed.items(), strict=True):
+        centroids = np.asarray(centroids, dtype=float)
+        boundaries = (centroids[1:] + centroids[:-1]) / 2
+        which = np.searchsorted(boundaries, weights)
+        for j, centroid in enumerate(centroids):
+            inside = weights[which == j]
+            look = {"color": COLORS[j % 8], "linestyle": "none"}
+            ax.plot(inside, np.zeros(inside.size), MARKERS[j % 8], markersize=8, **look)
+            ax.plot(centroid, -0.55, "^", markersize=9, **look)
+        for boundary in boundaries:
+            ax.axvline(boundary, color=GRAY, linestyle=":", linewidth=1.2)
+        ax.set(title=name, yticks=[], ylim=(-1, 0.6))
+        ax.spines["left"].set_visible(False)
+        sizes = ", ".join(str(np.sum(which == j)) for j in range(len(centroids)))
+        words.append(f"{name}: centroids {', '.join(f'{c:.3g}' for c in centroids)}, clusters of {sizes}")
+    axes[-1, 0].set_xlabel("weight")
+    finish(f"{weights.size} weights above, their centroids (triangles) below, boundaries dotted. {'; '.join(words)}.")
+
+
+def bits_per_weight(table):
+    """Draw bits a weight as bars from 0, a group for each codebook and a bar for each way to write its indices.
+
+    table: {codebook: {way: bits}}, the same ways for each. Raises ValueError if they differ.
+    """
+    ways = list(next(iter(table.values())))
+    height, words = 0.8 / len(ways), []
+    _, ax = figure(8.2, 0.24 * len(table) * (len(ways) + 1) + 0.9)
+    for i, (name, of) in enumerate(table.items()):
+        if list(of) != ways:
+            raise ValueError(f"{name!r} has {', '.join(of)}; give each codebook {', '.join(ways)}")
+        for j, (way, bits) in enumerate(of.items()):
+            place = i + (j - (len(ways) - 1) / 2) * height
+            look = {"color": COLORS[j % 8], "hatch": HATCHES[j % 5], "edgecolor": "white"}
+            ax.barh(place, bits, height, label=way if i == 0 else None, **look)
+            ax.text(bits, place, f" {bits:.2f}", va="center", fontsize=7)
+        words.append(f"{name}: {', '.join(f'{way} {bits:.2f}' for way, bits in of.items())}")
+    ax.set(xlabel="bits a weight", yticks=range(len(table)), yticklabels=list(table))
+    ax.set_xlim(0, 1.1 * max(bits for of in table.values() for bits in of.values()))
+    ax.invert_yaxis()
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
+    finish(f"Bits a weight, codebooks not counted. {'; '.join(words)}.")
+
+
+def trade_off(points, x_label="bytes", y_label="test accuracy", level=None):
+    """Draw size and accuracy of several forms, a row for each, from the largest to the smallest.
+
+    points: {name: (bytes, accuracies)}; level: (name, number) of a line, such as the dense network's accuracy, or None.
+    The axis of bytes is logarithmic; accuracies are dots, with a bar from the worst to the best.
+    Raises ValueError for a size that is not above 0.
+    """
+    for name, (size, _) in points.items():
         if not size > 0:
             raise ValueError(f"{name!r} has {size} bytes; give a size above 0")
+    rows = sorted(points.items(), key=lambda item: -item[1][0])
+    _, (left, right) = figure(8.4, 0.27 * len(rows) + 1.0, 1, 2, sharey=True, dpi=DPI)
+    words = []
+    for i, (name, (size, values)) in enumerate(rows):
         values = np.asarray(values, dtype=float).ravel()
-        mean = values.mean()
-        error = [[max(mean - values.min(), 0)], [max(values.max() - mean, 0)]]  # a sum may round below 0
-        look = {
-            "color": COLORS[i % 7],
-            "marker": MARKERS[i % 8],
-            "markersize": 8,
-            "capsize": 3,
-            "markeredgecolor": "black",
-        }
-        ax.errorbar(size, mean, yerr=error, linestyle="none", label=name, **look)
-        words.append(f"{name}: {size:,.0f} bytes, {mean:.4f}")
+        left.plot(size, i, MARKERS[0], color=COLORS[0], markersize=6)
+        left.annotate(f"{size:,.0f}", (size, i), (6, 0), textcoords="offset points", va="center", fontsize=7)
+        right.plot([values.min(), values.max()], [i, i], color=COLORS[0], linewidth=1.5)
+        right.plot(values.mean(), i, MARKERS[0], color=COLORS[0], markersize=6)
+        words.append(f"{name}: {size:,.0f} bytes, {values.mean():.4f}")
     if level:
-        ax.axhline(level[1], color=GRAY, linestyle="--", linewidth=1)
+        right.axvline(level[1], color=GRAY, linestyle="--", linewidth=1)
         words.append(f"dashed: {level[0]}, {level[1]:.4f}")
-    ax.set(xscale="log", xlabel=x_label, ylabel=y_label)
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
-    finish(f"{y_label} over {x_label}, bars from the worst to the best repetition. {'; '.join(words)}.")
+    names = [name for name, _ in rows]
+    left.set(xscale="log", xlabel=x_label, yticks=range(len(rows)), yticklabels=names, ylim=(len(rows) - 0.4, -0.6))
+    sizes = [size for _, (size, _) in rows]
+    left.set_xlim(min(sizes) / 1.3, max(sizes) * (max(sizes) / min(sizes)) ** 0.3)
+    right.set(xlabel=y_label)
+    right.locator_params(axis="x", nbins=5)
+    spread = ", bars from the worst to the best repetition" if any(np.size(of) > 1 for _, (_, of) in rows) else ""
+    finish(f"{x_label} on a logarithmic scale, and {y_label}{spread}. {'; '.join(words)}.")
 
 
 def _numbers(weights):

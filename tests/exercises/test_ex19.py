@@ -114,6 +114,10 @@ def test_sizes_pass_in_any_form():
         assert attempt("19.2", form(SIZES)) is None
 
 
+def test_a_share_in_two_decimals_passes():
+    assert attempt("19.2", instead(3, 0.31)) is None and attempt("19.2", instead(3, 0.3)) is not None
+
+
 def test_the_sizes_are_those_of_packed_bits():
     weights = np.arange(64 * 3 * 3 * 32) % 16
     packed = np.packbits((weights[:, None] >> np.arange(4) & 1).astype("uint8")).nbytes
@@ -194,6 +198,9 @@ def test_bits_not_written_are_not_attempted():
         (lambda w: layer_size(each=w.itemsize)(w), "bytes are needed"),
         (lambda w: layer_size()(w[w != 0]) if np.any(w) else (0.0, 4), "bits each, not"),
         (lambda w: layer_size()(w) if len(np.unique(w)) > 1 else None, "with a tensor of one value"),
+        (lambda w: layer_size()(np.abs(w)), "a value and its negative are two values"),
+        (lambda w: layer_size()(np.round(w, 4)), "don't round them"),
+        (lambda w: layer_size()(np.float16(w)), "don't round them"),
     ],
 )
 def test_wrong_bits_get_their_own_hint(answer, hint):
@@ -276,7 +283,7 @@ def test_gaps_in_reasons_are_not_attempted(answer):
         (["B", "F", "C", "E", "D"], "2: averages of the optimizer"),
         (["B", "B", "C", "E", "D"], "2: who needs the old floats"),
         (["B", "A", "A", "E", "D"], "3: plain layers"),
-        (["B", "A", "C", "D", "D"], "4: 16 values"),
+        (["B", "A", "C", "D", "D"], "4: 16 values are there"),
         (["B", "A", "C", "E", "A"], "5: few values for each filter"),
         (["B", "A", ..., "E", "D"], "3 is still to do"),
         (["B", "A", "X", "E", "D"], "3 should be one of the letters"),
@@ -307,8 +314,17 @@ def quantiles(weights, k):
     return np.concatenate(sides)
 
 
+def one_for_each_side(weights, k):
+    """At least one centroid for a side, however small its share."""
+    return with_zero(weights, k, lambda k: int(np.clip((with_zero(weights, k) < 0).sum(), 1, k - 2)))
+
+
 def test_zero_passes():
-    assert outcomes("19.6", with_zero) == [None] * TIMES
+    assert outcomes("19.6", with_zero, 10) == [None] * 10
+
+
+def test_a_side_with_a_share_of_nothing_gets_no_centroid():
+    assert all("gets no centroid" in one for one in outcomes("19.6", one_for_each_side, 5))
 
 
 def test_zero_not_written_is_not_attempted():
@@ -348,7 +364,7 @@ def clustered(k, k_bias):
 
 
 def test_a_budget_is_kept():
-    assert outcomes("19.7", clustered(6, 4), 10) == [None] * 10
+    assert outcomes("19.7", clustered(6, 4), 3) == [None] * 3
 
 
 def test_a_budget_not_written_is_not_attempted():

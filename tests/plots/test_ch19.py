@@ -78,3 +78,18 @@ def test_trade_off_takes_equal_repetitions(capsys):
 def test_trade_off_refuses_a_size_of_nothing():
     with pytest.raises(ValueError, match="above 0"):
         plots.trade_off({"a": (0, [0.9, 0.92])})
+
+
+def test_number_line_says_how_many_are_in_a_cluster(capsys):
+    plots.number_line([-3, -2, 1, 6], {"two": [-2.5, 3.5]})
+    assert "4 weights" in (words := said(capsys)) and "two: centroids -2.5, 3.5, clusters of 2, 2" in words
+
+
+def test_bits_per_weight_names_them(capsys):
+    plots.bits_per_weight({"8 values": {"packed": 3.0, "entropy": 2.5}})
+    assert "8 values: packed 3.00, entropy 2.50" in said(capsys)
+
+
+def test_bits_per_weight_needs_the_same_ways():
+    with pytest.raises(ValueError, match="give each codebook packed"):
+        plots.bits_per_weight({"a": {"packed": 3.0}, "b": {"zip": 3.0}})
