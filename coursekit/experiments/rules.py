@@ -8,12 +8,13 @@ Born in notebook 19.
 """
 
 from coursekit import console
-from coursekit.records import read_lines, results_file
+from coursekit.paths import data_dir
+from coursekit.records import read_lines
 
 
 def gains(results=None):
     """{rule: (mean, half of Student's 95 % interval)} in points of accuracy, those in favor of the rule above 0."""
-    lines = read_lines(results or results_file("rules"))
+    lines = read_lines(results or data_dir() / "results" / "rules.jsonl")
     return {name: tuple(of) for name, of in lines[-1]["gains"].items()} if lines else {}
 
 
