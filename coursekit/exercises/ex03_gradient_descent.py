@@ -289,15 +289,15 @@ def _nesterov_hint(new_theta, new_velocity, theta, velocity, gradient, rate, bet
 @exercise("3.6")
 def check_adamw(adamw_step):
     """Three steps of AdamW for a vector and for a table, the first with a tiny gradient, where the place of epsilon
-    shows, the last with a number that one can't know by counting.
+    shows, the last with a number that one can't know by counting and a gradient so small that v becomes smaller.
     """
     rng = np.random.default_rng()
     for shape in ((4,), (2, 3)):
         theta, m, v = _both_signs(rng, shape), np.zeros(shape), np.zeros(shape)
         rate, decay, epsilon = rng.uniform(0.05, 0.2), rng.uniform(0.1, 0.5), rng.uniform(1e-3, 1e-2)
-        betas = (rng.uniform(0.7, 0.95), rng.uniform(0.98, 0.995))
-        for t in (1, 2, int(rng.integers(4, 30))):
-            gradient = _both_signs(rng, shape) * (0.01 if t == 1 else 1)
+        betas = (rng.uniform(0.7, 0.8), rng.uniform(0.98, 0.995))  # the corrections of m and v differ
+        for t, size in ((1, 0.01), (2, 1.0), (int(rng.integers(4, 13)), 0.05)):
+            gradient = size * _both_signs(rng, shape)
             given = [values.copy() for values in (theta, m, v)]
             got = adamw_step(*given, t, gradient.copy(), rate, decay, betas, epsilon)
             if missing(got):
@@ -309,6 +309,10 @@ def check_adamw(adamw_step):
                 return hint
             theta, m, v = got
     return None
+
+
+def _same_v(got, right):
+    return np.allclose(got, right, rtol=1e-4, atol=0)
 
 
 def _adamw_hint(got, old, t, gradient, rate, decay, betas, epsilon):
@@ -323,17 +327,17 @@ def _adamw_hint(got, old, t, gradient, rate, decay, betas, epsilon):
             )
     (b1, b2), penalized = betas, gradient + decay * theta
     new_m, new_v = b1 * m + (1 - b1) * gradient, b2 * v + (1 - b2) * gradient**2
-    if close(got[1], b1 * m + (1 - b1) * penalized):
-        return "the decay went through m: that is Adam with a penalty. Subtract it from theta, apart from m and v"
-    if close(got[1], b1 * m + gradient) or close(got[1], new_m / (1 - b1**t)):
-        return "m is a running mean, in which the new gradient counts 1 − beta_1, and it is returned uncorrected"
     if not close(got[1], new_m):
+        if close(got[1], b1 * m + (1 - b1) * penalized):
+            return "the decay went through m: that is Adam with a penalty. Subtract it from theta, apart from m and v"
+        if close(got[1], b1 * m + gradient) or close(got[1], new_m / (1 - b1**t)):
+            return "m is a running mean, in which the new gradient counts 1 − beta_1, and it is returned uncorrected"
         return _worst(f"m after step {t}", new_m, got[1])
-    if np.allclose(got[2], new_v / (1 - b2**t), rtol=1e-4, atol=0):
-        return "v is a running mean, and it is returned uncorrected"
-    if any(np.allclose(got[2], b2 * v + (1 - b2) * size, rtol=1e-4, atol=0) for size in (gradient, np.abs(gradient))):
-        return "v is the running mean of the squared gradient; yours took the gradient without its square"
-    if not np.allclose(got[2], new_v, rtol=1e-4, atol=0):
+    if not _same_v(got[2], new_v):
+        if _same_v(got[2], new_v / (1 - b2**t)):
+            return "v is a running mean, and it is returned uncorrected"
+        if any(_same_v(got[2], b2 * v + (1 - b2) * size) for size in (gradient, np.abs(gradient))):
+            return "v is the running mean of the squared gradient; yours took the gradient without its square"
         return _worst(f"v after step {t}", new_v, got[2])
     m_hat, v_hat = new_m / (1 - b1**t), new_v / (1 - b2**t)
     update, shrink = rate * m_hat / (np.sqrt(v_hat) + epsilon), rate * decay * theta

@@ -309,6 +309,12 @@ def divides_in_place(a, b, slope):
     return slope, -(slope * a / b).sum(axis=0)
 
 
+def adamw_with_the_larger_v(theta, m, v, t, gradient, rate, decay, betas, epsilon):
+    new_m, new_v = means(m, v, gradient, betas)
+    m_hat, v_hat = new_m / (1 - betas[0] ** t), np.maximum(v, new_v) / (1 - betas[1] ** t)
+    return theta - rate * m_hat / (np.sqrt(v_hat) + epsilon) - rate * decay * theta, new_m, new_v
+
+
 class Counting:
     """AdamW that counts its steps itself, from the first one whose m is all zero."""
 
@@ -417,6 +423,7 @@ def first_example_only(theta, x, y):
         ("3.6", adamw_without_square, "without its square"),
         ("3.6", adamw_doubles_v, "in v after step 1, entry"),
         ("3.6", Counting(), "in theta after step"),
+        ("3.6", adamw_with_the_larger_v, "in theta after step"),
         ("3.6", lambda t, *rest: adamw(np.abs(t), *rest), "in theta after step 1, entry"),
         ("3.6", lambda t, m, v, n, g, *rest: adamw(t, m, v, n, np.abs(g), *rest), "in m after step 1, entry"),
         ("3.6", adamw_returns_the_corrected_means, "returned uncorrected"),
