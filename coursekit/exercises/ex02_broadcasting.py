@@ -203,7 +203,7 @@ def check_manhattan(manhattan):
             return f"hand back a NumPy array, not {type(got).__name__}: the check measures NumPy's memory"
         if hint := _manhattan_hint(got, x, y):
             return hint
-    n, m, d = 250, 200, 60
+    n, m, d = 120, 100, 60
     x, y = rng.normal(size=(n, d)), rng.normal(size=(m, d))
     given = x.copy(), y.copy()
     got, peak = _measured(lambda: manhattan(*given))
