@@ -201,7 +201,7 @@ def _hint_about_scores(got, queries, keys):
         return f"return the scores as one array of the shape (batch, queries, keys), here {right.shape}"
 
     def mine(other):
-        return got.shape == other.shape and np.allclose(got, other, rtol=0, atol=0.01)
+        return got.shape == other.shape and np.allclose(got, other, rtol=1e-3, atol=0.01)
 
     if mine(right):
         return None
@@ -212,7 +212,7 @@ def _hint_about_scores(got, queries, keys):
     if mine(np.einsum("bqf,bkg->bqk", queries, keys)):
         return "the features need the same letter in both operands: now each is summed by itself"
     if got.shape == right.shape:
-        at = tuple(int(i) for i in np.argwhere(~np.isclose(got, right, rtol=0, atol=0.01))[0])
+        at = tuple(int(i) for i in np.argwhere(~np.isclose(got, right, rtol=1e-3, atol=0.01))[0])
         return f"the shape is right; the score at {at} should be {right[at]:.3f}, yours is {got[at]:.3f}"
     if got.shape == right.swapaxes(1, 2).shape:
         return "queries and keys are exchanged: the order of the letters on the right is the order of the result's axes"

@@ -107,7 +107,7 @@ def _one_hot_hint(got, expected, labels, classes):
     shifted = np.zeros(expected.shape)
     shifted[:, :-1] = expected[:, 1:]
     if close(got, shifted):
-        return "your classes start at 1; they are numbered from 0 to classes - 1"
+        return "the ones stand one column too far to the left: label 0 belongs to column 0, whichever labels there are"
     if close(got, 1 - expected):
         return "zeros and ones are the wrong way round: 1 stands where label and class are equal"
     if not close(got, expected):

@@ -163,6 +163,7 @@ def einsum(rule):
         einsum("bqf,bkf->bqk"),
         lambda q, k: q @ k.transpose(0, 2, 1),
         lambda q, k: np.round(q @ k.transpose(0, 2, 1), 2).tolist(),
+        lambda q, k: (q @ k.transpose(0, 2, 1)).astype("float16"),
         lambda q, k: [[[a @ b for b in ks] for a in qs] for qs, ks in zip(q, k)],  # noqa: B905
     ],
 )

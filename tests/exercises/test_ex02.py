@@ -205,7 +205,7 @@ def asserts(y_true, y_pred):
         ("2.2", lambda labels, classes: one_hot(labels, classes).T, "transposed"),
         ("2.2", elementwise, "the shape should be"),
         ("2.2", lambda labels, classes: one_hot(labels, labels.max() + 1), "needs its column"),
-        ("2.2", lambda labels, classes: one_hot(labels - 1, classes), "start at 1"),
+        ("2.2", lambda labels, classes: one_hot(labels - 1, classes), "one column too far"),
         ("2.2", lambda labels, classes: 1 - one_hot(labels, classes), "wrong way round"),
         ("2.2", lambda labels, classes: (labels[:, None] == np.unique(labels)).astype(int), "needs its column"),
         ("2.2", lambda labels, classes: 2 * one_hot(labels, classes), "should be ["),
