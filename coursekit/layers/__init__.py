@@ -5,7 +5,16 @@
 
 from coursekit.layers.activations import ACTIVATIONS, leaky_relu, log_softmax, relu, sigmoid, softmax, tanh
 from coursekit.layers.initializers import INITIALIZERS, glorot_std, he_std, initialize
-from coursekit.layers.mlp import TrainingDiverged, accuracy, backward, count_parameters, forward, predict, train
+from coursekit.layers.mlp import (
+    TrainingDiverged,
+    accuracy,
+    backward,
+    count_parameters,
+    forward,
+    numerical_gradients,
+    predict,
+    train,
+)
 
 __all__ = [
     "ACTIVATIONS",
@@ -20,6 +29,7 @@ __all__ = [
     "initialize",
     "leaky_relu",
     "log_softmax",
+    "numerical_gradients",
     "predict",
     "relu",
     "sigmoid",

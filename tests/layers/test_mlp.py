@@ -51,6 +51,19 @@ def test_they_agree_with_keras(rng):
     assert np.allclose(layers.softmax(z), keras.ops.convert_to_numpy(keras.ops.softmax(z)), atol=1e-6)
 
 
+# --- numerical gradients ----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_numerical_gradients_are_those_of_backward_and_change_nothing(activation, rng):
+    network = layers.initialize((5, 4, 3), rng, dtype="float64")
+    before = [[values.copy() for values in layer] for layer in network]
+    x, labels = rng.normal(size=(7, 5)), rng.integers(3, size=7)
+    _, exact = layers.backward(network, x, labels, activation)
+    found = layers.numerical_gradients(network, x, labels, activation)
+    for ours, theirs, kept, was in zip(found, exact, network, before, strict=True):
+        for a, b, c, d in zip(ours, theirs, kept, was, strict=True):
+            assert a.shape == b.shape and np.allclose(a, b, atol=1e-7) and np.array_equal(c, d)
+
+
 # --- initializers -----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "std, wanted", [("he", 2 / 400), ("glorot", 2 / 700), (0.03, 0.0009), (lambda a, b: 1 / a, 1 / 400**2)]
