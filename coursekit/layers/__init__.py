@@ -3,7 +3,16 @@
 `activations`, `initializers` and `mlp` were born in notebook 04. What is imported here is what notebooks use most.
 """
 
-from coursekit.layers.activations import ACTIVATIONS, leaky_relu, log_softmax, relu, sigmoid, softmax, tanh
+from coursekit.layers.activations import (
+    ACTIVATIONS,
+    SOFTMAX_OF_THREE,
+    leaky_relu,
+    log_softmax,
+    relu,
+    sigmoid,
+    softmax,
+    tanh,
+)
 from coursekit.layers.initializers import INITIALIZERS, glorot_std, he_std, initialize
 from coursekit.layers.mlp import (
     TrainingDiverged,
@@ -19,6 +28,7 @@ from coursekit.layers.mlp import (
 __all__ = [
     "ACTIVATIONS",
     "INITIALIZERS",
+    "SOFTMAX_OF_THREE",
     "TrainingDiverged",
     "accuracy",
     "backward",

@@ -42,6 +42,13 @@ def test_softmax_is_what_its_formula_says(rng):
     assert np.allclose(layers.log_softmax(z), np.log(layers.softmax(z)))
 
 
+def test_the_first_of_three_shares_has_its_slope(rng):
+    share, derivative = layers.SOFTMAX_OF_THREE
+    z = rng.normal(0, 3, size=(20, 2))
+    assert np.allclose(share(z), np.exp(z) / (np.exp(z) + 2))
+    assert np.allclose(derivative(z), (share(z + 1e-6) - share(z - 1e-6)) / 2e-6, atol=1e-8)
+
+
 def test_they_agree_with_keras(rng):
     keras = pytest.importorskip("keras")
     z = rng.normal(0, 3, size=(30, 7)).astype("float32")
