@@ -18,18 +18,12 @@ FULL_NAME = {
 }
 # Terms that their chapters use and don't define yet. It can only become shorter: a term that is defined must leave it.
 NOT_YET = """
-affine transformation,
-binary cross-entropy,
 computer vision,
 CNN (convolutional neural network),
 custom augmentation function,
 custom dense layer,
 deconvolution,
-dense layer,
-feature engineering,
 feature-wise normalization,
-fit method,
-flatten layer,
 height shift range,
 horizontal flip,
 image processing,

@@ -16,7 +16,7 @@ _FUNCTIONS_OF = {
     "ch01_tensors": "likeness picked reduction reshape_and_transpose series shapes sharing table",
     "ch02_broadcasting": "broadcasting",
     "ch03_gradient_descent": "computation_graph ends jacobian paths slope",
-    "ch04_neural_networks": "activations calibration confusion predicted prediction regions roc",
+    "ch04_neural_networks": "activations calibration confusion predicted prediction regions roc small_network",
     "ch05_regularization": "panels penalties_and_loss penalties_and_slopes points_and_curves refits stopping "
     "weight_paths weights_at",
     "ch06_keras_models": "layer_graph",
