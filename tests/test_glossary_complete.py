@@ -13,16 +13,33 @@ FULL_NAME = {
     "top-k": "top-k sampling",
     "clustering (of data)": "clustering",
     "stride (of a convolution)": "stride",
+    "cnn (convolutional neural network)": "convolutional network",
 }
 # Terms that their chapters use and don't define yet. It can only become shorter: a term that is defined must leave it.
 NOT_YET = """
-adversarial training, affine transformation, binary cross-entropy, CNN (convolutional neural network), computer vision,
-CTC (connectionist temporal classification), custom augmentation function, custom dense layer, deconvolution,
-dense layer, feature engineering, feature-wise normalization, fit method, flatten layer, GradientTape,
-height shift range, horizontal flip, hp.Float, hp.Int, hyperparameter tuning, image processing, image recognition,
-ImageDataGenerator, ImageNet, Keras, MNIST, neural network architecture, optimizer, pre-trained model,
-prune_low_magnitude, random noise, rotation range, sample-wise normalization, shear range,
-TensorFlow, TensorFlow Model Optimization Toolkit, VGG16, width shift range, zoom range
+adversarial training,
+affine transformation,
+binary cross-entropy,
+CTC (connectionist temporal classification),
+custom dense layer,
+dense layer,
+feature engineering,
+fit method,
+flatten layer,
+GradientTape,
+hp.Float,
+hp.Int,
+hyperparameter tuning,
+ImageNet,
+Keras,
+MNIST,
+neural network architecture,
+optimizer,
+pre-trained model,
+prune_low_magnitude,
+TensorFlow,
+TensorFlow Model Optimization Toolkit,
+VGG16
 """
 
 
