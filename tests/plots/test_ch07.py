@@ -11,11 +11,12 @@ pytestmark = pytest.mark.usefixtures("no_figures_left")
 def test_every_number_stands_in_its_pixel_and_in_the_caption(drawn):
     found = {"image": np.array([[0, 1.5], [9, 0]]), "row": np.array([1, 10, 100])}
     figure, caption = drawn("grids", found, {"image": (0, 1, 2, 1)})
-    image, row = figure.axes
-    assert [text.get_text() for text in image.texts] == ["0", "1.5", "9", "0"]
-    assert [text.get_text() for text in row.texts] == ["1", "10", "100"]
-    (frame,) = image.patches
-    assert frame.get_bbox().bounds == (0.5, -0.5, 1, 2) and not row.patches
+    (ax,) = figure.axes
+    assert [text.get_text() for text in ax.texts] == ["image", "0", "1.5", "9", "0", "row", "1", "10", "100"]
+    (frame,) = ax.patches
+    (left, right, *_), (text,) = ax.images[0].get_extent(), [one for one in ax.texts if one.get_text() == "1.5"]
+    assert right - left == 2 and frame.get_bbox().bounds == (left + 1, 0, 1, 2)  # around the right column
+    assert text.get_position() == (left + 1.5, 0.5)
     assert "image: 0 1.5 / 9 0; row: 1 10 100. Framed: 2 × 1 from row 0, column 1 of image." in caption
 
 
