@@ -20,6 +20,7 @@ _FUNCTIONS_OF = {
     "ch05_regularization": "panels penalties_and_loss penalties_and_slopes points_and_curves refits stopping "
     "weight_paths weights_at",
     "ch06_keras_models": "layer_graph",
+    "ch07_convolutional_networks": "grids",
     "ch09_sequences": "ctc_peaks forecasts spectrograms unrolled",
     "ch10_attention": "attention_map",
     "ch11_transformers_at_work": "bars visits",
