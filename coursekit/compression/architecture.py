@@ -673,6 +673,8 @@ def _check(value, most, trusted, strangers):
     if isinstance(value, list):
         for item in value:
             _check(item, most, trusted, strangers)
+    if isinstance(value, dict) and value.get("class_name") in _NUMBERS:
+        return _check_constant(value.get("config"))
     if isinstance(value, dict):
         if "class_name" in value or "registered_name" in value:
             _check_object(value, most, trusted)
@@ -683,10 +685,8 @@ def _check(value, most, trusted, strangers):
 
 def _check_object(value, most, trusted):
     name, config = value.get("class_name"), value.get("config")
-    if name in _NUMBERS:
-        return _check_numbers(config)
     if name in _PLAIN:
-        return None
+        return
     if name == "function" and value.get("module") == "builtins" and isinstance(config, str):
         return _check_activation(config)
     if value.get("registered_name") in trusted or name in trusted:
@@ -706,13 +706,17 @@ def _check_object(value, most, trusted):
     return None
 
 
-def _check_numbers(config):
+def _check_constant(config):
+    """Refuse a constant that is anything else than numbers, in lists of lists, and one of Keras's dtypes."""
     from keras.backend import standardize_dtype
 
-    text = json.dumps(config["value"])
-    if set(config) - {"value", "dtype"} or not re.fullmatch(r"[][ ,.\d+\-eE]*|[][ ,truefals]*", text):
+    if not isinstance(config, dict) or set(config) != {"value", "dtype"} or not _are_numbers(config["value"]):
         raise CompressedFileError("the file describes a constant that is made of something else than numbers")
     standardize_dtype(config["dtype"])  # a ValueError for one that Keras doesn't know
+
+
+def _are_numbers(value):
+    return all(map(_are_numbers, value)) if isinstance(value, list) else isinstance(value, int | float)
 
 
 def _check_activation(name):
@@ -753,7 +757,7 @@ def _freeze(model, description):
     """Freeze the Sequential models that were frozen as a whole, which Keras forgets when it builds them."""
     from keras import Sequential
 
-    frozen = {config["name"] for config in _frozen(description)}
+    frozen = {config.get("name") for config in _frozen(description)}
     for layer in every_layer(model) if frozen else ():
         if layer.name in frozen and isinstance(layer, Sequential):
             layer.trainable = False

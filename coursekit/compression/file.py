@@ -316,7 +316,7 @@ def _summary(model, path, arrays, content, described, stream, parts, codebook, o
 def account(path, **limits):
     """(the model in a file, a Summary of what its bytes go to). limits: as of load_compressed."""
     model = load_compressed(path, **limits)
-    content = _read(Path(path), 2**40)
+    content = _read(Path(path), Path(path).stat().st_size)
     described, stream = _parts_of(content, path)
     arrays = [_array(weight) for weight in model.weights]
     precision = {what: _PRECISIONS[bool(content[_START] & bit)] for what, bit in _HALF.items()}

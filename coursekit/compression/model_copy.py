@@ -184,6 +184,8 @@ def copy_layer(layer):
             _build_like(copy, layer)
             copy.set_weights(layer.get_weights())
             copy_state(copy, layer)
+        else:
+            _copy_table(copy, layer)
     except (TypeError, ValueError, NotImplementedError) as error:
         raise CompressionError(
             f"{layer.name!r} of the class {type(layer).__name__} can't be copied from its configuration: give the "
