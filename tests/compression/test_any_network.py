@@ -417,22 +417,19 @@ CASES = (
 )
 
 
-ELSEWHERE = (normalization_keeps_what_it_was_adapted_to, a_model_of_its_own_class_keeps_its_methods_and_its_loss)
-
-
 @pytest.mark.parametrize("case", [*CASES, a_train_step_of_its_own_trains_the_centroids], ids=lambda case: case.__name__)
 def test_it_works(case):
     case()
 
 
-@pytest.mark.parametrize("which", [(), pytest.param(("--all",), marks=pytest.mark.slow)], ids=["some", "all"])
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_the_same_on_another_backend(backend, which):
+def test_the_same_on_another_backend(backend):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed: pip install -e .[torch] brings PyTorch")
     path = os.pathsep.join(map(str, (ROOT, ROOT / "tests")))
     env = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run([sys.executable, __file__, *which], env=env, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, __file__], env=env, capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.split() == ["done"], done.stdout + done.stderr[-3000:]
 
 
@@ -467,7 +464,7 @@ def test_tables_come_along_and_are_not_saved(tmp_path):
 
 
 if __name__ == "__main__":
-    for each in CASES if "--all" in sys.argv else ELSEWHERE:
+    for each in CASES:
         print(each.__name__, file=sys.stderr, flush=True)  # the last one is the one that failed
         each()
     print("done")
