@@ -250,7 +250,13 @@ def copy_state(copy, layer):
             store = {}
             old.save_own_variables(store)
             if store:
-                new.load_own_variables({key: keras.ops.convert_to_numpy(value) for key, value in store.items()})
+                try:
+                    new.load_own_variables({key: keras.ops.convert_to_numpy(value) for key, value in store.items()})
+                except AttributeError as error:  # Keras 3.10 can't load TextVectorization's weights of tf-idf
+                    raise CompressionError(
+                        f"Keras {keras.__version__} can't copy what {old.name!r} keeps besides weights ({error}); "
+                        "take a newer Keras, or a model of the layers after it"
+                    ) from error
         _copy_table(new, old)
         for mine, its in zip(_states(new), _states(old), strict=True):
             mine.assign(keras.ops.convert_to_numpy(its))

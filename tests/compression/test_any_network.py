@@ -312,12 +312,21 @@ def constants_between_layers_are_saved():
     check_wrapped(model, x)
 
 
+def stands_in_a_model(layer):
+    """Whether Keras itself can put the layer into a model: 3.10 can't with RandomGrayscale."""
+    try:
+        sequential(type(layer).from_config(layer.get_config()), shape=(8, 8, 3))
+    except ValueError:
+        return False
+    return True
+
+
 def augmentation_is_saved():
     kinds = ("Saturation", "Hue", "Grayscale", "Invert", "Sharpness", "Posterization", "Erasing")
     some = [getattr(layers, f"Random{kind}") for kind in kinds if hasattr(layers, f"Random{kind}")]
     others = {"RandomErasing": {}, "RandomPosterization": {"factor": 4}}
     made = [one(**others.get(one.__name__, {"factor": 0.3})) for one in some]
-    model = sequential(*made, layers.Conv2D(2, 3), shape=(8, 8, 3))
+    model = sequential(*filter(stands_in_a_model, made), layers.Conv2D(2, 3), shape=(8, 8, 3))
     assert comes_back(model, rng.uniform(size=(2, 8, 8, 3)).astype("float32"))
 
 
@@ -456,8 +465,23 @@ def looked_up():
     yield model, np.array([[40, 47], [41, 1]])
 
 
+def keras_can_copy(layer):
+    """Whether this Keras can carry over what the layer has learned: 3.10 can't for tf-idf."""
+    store = {}
+    layer.save_own_variables(store)
+    try:
+        type(layer).from_config(layer.get_config()).load_own_variables(store)
+    except AttributeError:
+        return False
+    return True
+
+
 def test_tables_come_along_and_are_not_saved(tmp_path):
     for model, x in looked_up():
+        if not keras_can_copy(model.layers[1]):
+            with pytest.raises(CompressionError, match="take a newer Keras"):
+                cc.cluster_weights(model, 4)
+            continue
         check_wrapped(model, x)
         with pytest.raises(CompressedFileError, match="holds no tables: save a model of the layers after it"):
             cc.save_compressed(model, tmp_path / "model")
