@@ -17,7 +17,7 @@ FULL_NAME = {
 # Terms that their chapters use and don't define yet. It can only become shorter: a term that is defined must leave it.
 NOT_YET = """
 adversarial training, affine transformation, binary cross-entropy, CNN (convolutional neural network), computer vision,
-CTC (connectionist temporal classification), custom augmentation function, custom dense layer, deconvolution,
+CTC (connectionist temporal classification), custom augmentation function, deconvolution,
 dense layer, feature engineering, feature-wise normalization, fit method, flatten layer, GradientTape,
 height shift range, horizontal flip, hp.Float, hp.Int, hyperparameter tuning, image processing, image recognition,
 ImageDataGenerator, ImageNet, Keras, MNIST, neural network architecture, optimizer, pre-trained model,
