@@ -13,7 +13,8 @@ SUITABLE_PARTS = ("Makefile", "pyproject.toml", "constraints.txt", "coursekit/au
 
 
 # What the caller's own `make` was told (`make test TORCH=1`) is not told to the one that is tested.
-TOLD = ("TORCH", "TEACH", "CLUSTER", "ALL", "MINUTES", "LAB", "PYTHON", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL")
+TOLD = {"TORCH", "TEACH", "CLUSTER", "ALL", "MINUTES", "LAB", "PYTHON"}
+TOLD |= {"MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL"}
 
 
 def make(*arguments, cwd=ROOT, **environment):

@@ -3,6 +3,7 @@
 Born in notebook 00.
 """
 
+import unicodedata
 from string import ascii_uppercase
 
 import numpy as np
@@ -65,6 +66,26 @@ def beside(value, limit, decimals):
     while float(f"{value:.{decimals}f}") == limit and decimals < 12:
         decimals += 1
     return f"{value:.{decimals}f}"
+
+
+def told_apart(right, yours, digits=4):
+    """Two numbers as text, in as many digits as it takes for different ones to look different."""
+    right, yours = right + 0.0, yours + 0.0  # -0.0 is 0
+    while digits < 15 and right != yours and f"{right:.{digits}g}" == f"{yours:.{digits}g}":
+        digits += 1
+    return f"{right:.{digits}g}", f"{yours:.{digits}g}"
+
+
+def word(text):
+    """The letters and digits of a text or of bytes, in small letters: "(C)" is c, "Elastic-net" elasticnet, "L₁" l1.
+
+    What is no text is the empty word.
+    """
+    if isinstance(text, bytes):
+        text = text.decode(errors="replace")
+    if not isinstance(text, str):
+        return ""
+    return "".join(one for one in unicodedata.normalize("NFKC", text).lower() if one.isalnum())
 
 
 def network_like(answer, like):

@@ -5,7 +5,18 @@ import warnings
 import numpy as np
 
 from coursekit.exercises import NOT_ATTEMPTED, exercise
-from coursekit.exercises.answers import CHANGED, beside, changed, close, compare_numbers, missing, numbers, parts_of
+from coursekit.exercises.answers import (
+    CHANGED,
+    beside,
+    changed,
+    close,
+    compare_numbers,
+    missing,
+    numbers,
+    parts_of,
+    told_apart,
+    word,
+)
 
 
 def _two(got, what):
@@ -59,7 +70,13 @@ def _parts_hint(bias, variance, fitted, truth):
         return "square the bias of each point before the mean over the points; otherwise plus and minus cancel"
     if _alike(bias, np.mean(mean - truth) ** 2):
         return "square first, then take the mean over the points: bias at one point must not cancel that at another"
+    if _alike(bias, squared**0.5):
+        return "that is the root of the squared bias; leave it squared"
+    if _alike(bias, np.mean(np.abs(mean - truth))):
+        return "square the bias of each point; you took its absolute value"
     for wrong, hint in {
+        error: "your variance is the whole squared error: take the distance from the mean of the worlds, not from "
+        "the truth",
         fitted.var(axis=1).mean(): "the variance is taken along the wrong axis: at each point, over the worlds",
         fitted.var(): "that is the variance of all predictions together; take it at each point, over the worlds",
         fitted.var(axis=0, ddof=1).mean(): "divide the variance by the number of worlds, not by one less: only so do "
@@ -71,7 +88,8 @@ def _parts_hint(bias, variance, fitted, truth):
     which, right, yours = "squared bias", squared, bias
     if _alike(bias, squared):
         which, right, yours = "variance", spread, variance
-    return f"for {len(fitted)} worlds and {len(truth)} points the {which} should be {right:.4g}, yours is {yours:.4g}"
+    right, yours = told_apart(right, yours)
+    return f"for {len(fitted)} worlds and {len(truth)} points the {which} should be {right}, yours is {yours}"
 
 
 # --- 5.2 --------------------------------------------------------------------------------------------------------------
@@ -129,13 +147,18 @@ def check_ridge_test_error(ridge_test_error):
             return f"the test error is one number; yours has the shape {np.shape(got)}" if got is not None else _NUMBER
         got = float(got.ravel()[0])
         if not np.isclose(got, right, rtol=_NEAR):
-            hints = [hint for wrong, hint in mistakes if np.isclose(got, wrong, rtol=_NEAR)]
-            return hints[0] if hints else f"the test error should be {right:.4g}, yours is {got:.4g}"
+            mistakes += _ridge_slips(*data, l2)
+            wrong, hint = min(mistakes, key=lambda mistake: abs(mistake[0] - got))  # two may give nearly the same
+            if np.isclose(got, wrong, rtol=_NEAR):
+                return hint
+            right, got = told_apart(right, got)
+            return f"the test error should be {right}, yours is {got}"
     return None
 
 
 _NUMBER = "the test error is one number"
-_NEAR = 1e-3  # float32 is nearer; the data are such that mistakes lie ten times as far away
+_NEAR = 1e-4  # float32 is nearer
+_APART = 1e-2  # the data are such that the mistakes lie as far from what is right and from each other
 
 
 def _ridge_data(rng, n, m, p):
@@ -144,10 +167,10 @@ def _ridge_data(rng, n, m, p):
         scales, centers = 10 ** rng.uniform(-2, 2, p), rng.normal(size=p)
         w = rng.normal(size=p) + np.sign(rng.normal(size=p))
         z, z_new = rng.normal(size=(n, p)) @ _mixing(rng, p), 1.0 + 2.0 * rng.normal(size=(m, p))
-        y, y_new = z @ w + 8 + rng.normal(size=n), z_new @ w + 8 + rng.normal(size=m)
+        y, y_new = ((one @ w + 8 + rng.normal(size=len(one))) / 4 for one in (z, z_new))
         data = (z + centers) * scales, y, (z_new + centers) * scales, y_new, rng.uniform(0.3, 0.6)
         values = np.sort([_ridge(*data), *(wrong for wrong, _ in _ridge_mistakes(*data))])
-        if (np.diff(values) > 10 * _NEAR * values[1:]).all():
+        if (np.diff(values) > _APART * values[1:]).all():
             return data
 
 
@@ -155,7 +178,7 @@ def _mixing(rng, p):
     return np.eye(p) + 0.3 * rng.normal(size=(p, p))
 
 
-def _ridge(x, y, x_new, y_new, l2, scaled_by="train", free_bias=True, n_in_front=True, train_error=False):
+def _ridge(x, y, x_new, y_new, l2, scaled_by="train", free_bias=True, n_in_front=True, train_error=False, ddof=0):
     """The test error; the keywords make the usual mistakes."""
     both = np.concatenate([x, x_new])
     base, base_new = {
@@ -166,8 +189,8 @@ def _ridge(x, y, x_new, y_new, l2, scaled_by="train", free_bias=True, n_in_front
         "none": (None, None),
     }[scaled_by]
     if base is not None:
-        x = (x - base.mean(axis=0)) / base.std(axis=0)
-        x_new = (x_new - base_new.mean(axis=0)) / base_new.std(axis=0)
+        x = (x - base.mean(axis=0)) / base.std(axis=0, ddof=ddof)
+        x_new = (x_new - base_new.mean(axis=0)) / base_new.std(axis=0, ddof=ddof)
     ones, ones_new = np.ones((len(x), 1)), np.ones((len(x_new), 1))
     x, x_new = np.concatenate([x, ones], axis=1), np.concatenate([x_new, ones_new], axis=1)
     price = l2 * np.eye(x.shape[1])
@@ -197,23 +220,42 @@ def _ridge_mistakes(x, y, x_new, y_new, l2):
     return found
 
 
+def _ridge_slips(x, y, x_new, y_new, l2):
+    """The same for mistakes that may give nearly what another one gives."""
+    right, half, twice = (_ridge(x, y, x_new, y_new, factor * l2) for factor in (1, 0.5, 2))
+    return [
+        (
+            _ridge(x, y, x_new, y_new, l2, ddof=1),
+            "divide by the deviation with n below the root, as NumPy and StandardScaler do, not n - 1",
+        ),
+        (right**0.5, "take no root: the mean squared error is asked for"),
+        (right * len(y_new), "that is the sum of the squared errors; take the mean"),
+        (right / 2, "the mean squared error has no half"),
+        (half, "λ counts half: both the loss and the penalty have a derivative with a 2, and these cancel"),
+        (twice, "λ counts twice: both the loss and the penalty have a derivative with a 2, and these cancel"),
+    ]
+
+
 # --- 5.4 --------------------------------------------------------------------------------------------------------------
 @exercise("5.4")
 def check_proximal_step(proximal_step):
     """A function of weights, gradient and three numbers.
 
-    Weights that end beyond the threshold and within it, of both signs; some cross zero, and one starts there.
+    Weights that end beyond the threshold and within it, of both signs; some cross zero, one starts there, and one
+    lies just beyond the threshold. At last one of the penalties is left out.
     """
     rng = np.random.default_rng()
-    for p in (8, 13):
+    for p, left_out in [(8, ""), (13, ""), (9, "l1"), (10, "l2")]:
         rate, l1, l2 = rng.uniform(0.1, 0.5), rng.uniform(0.5, 2), rng.uniform(0.2, 2)
         w = rng.choice([-1, 1], p) * rng.uniform(0.2, 2, p)
         size = rng.choice([-1, 1], p) * np.where(rng.random(p) < 0.4, rng.uniform(0.1, 0.8, p), rng.uniform(1.3, 6, p))
         size[:4] = [0.4, -0.4, 4, -4]  # of the moved weight, in thresholds
         size[4:6] = -np.sign(w[4:6]) * [2, 3]  # across zero, and beyond the threshold
+        size[7] *= 1.01 / abs(size[7])
         w[6] = 0
         moved = size * rate * l1
         gradient = (w - moved) / rate
+        l1, l2 = 0.0 if left_out == "l1" else l1, 0.0 if left_out == "l2" else l2
         right, mistakes = _step(w, gradient, rate, l1, l2), _step_mistakes(w, gradient, rate, l1, l2)
         given = w.copy(), gradient.copy()
         got = proximal_step(*given, rate, l1, l2)
@@ -228,7 +270,8 @@ def check_proximal_step(proximal_step):
             hints = [hint for wrong, hint in mistakes if close(got, wrong)]
             j = int(np.nan_to_num(np.abs(got - right), nan=np.inf).argmax())
             setting = f"at learning rate {rate:.2f}, l1 {l1:.2f} and l2 {l2:.2f}"
-            became = f"should become {right[j]:.3f}; yours becomes {got[j]:.3f}"
+            wanted, yours = told_apart(right[j], got[j])
+            became = f"should become {wanted}; yours becomes {yours}"
             other = f"a weight {w[j]:.3f} with gradient {gradient[j]:.3f}, {setting}, {became}"
             return hints[0] if hints else other
         if not np.array_equal(got == 0, right == 0):
@@ -284,7 +327,7 @@ def check_to_scikit_learn(to_scikit_learn):
     """A function of a strength and a mix. Random ones and both ends."""
     rng = np.random.default_rng()
     for mix in (rng.uniform(0.15, 0.4), rng.uniform(0.6, 0.85), 0.0, 1.0):
-        lam = rng.uniform(0.2, 5)
+        lam = 10 ** rng.uniform(-2, 2)
         got = to_scikit_learn(lam, mix)
         if missing(got):
             return NOT_ATTEMPTED
@@ -320,7 +363,8 @@ def _translation_hint(alpha, ratio, lam, mix):
     name, wanted, yours = "alpha · l1_ratio", right[0], l1
     if np.isclose(l1, right[0], rtol=1e-4, atol=1e-6):
         name, wanted, yours = "alpha · (1 - l1_ratio)", right[1], l2
-    return f"for λ = {lam:.2f}, α = {mix:.2f}: {name} should be {wanted:.4f}, yours is {yours:.4f}"
+    wanted, yours = told_apart(wanted, yours)
+    return f"for λ = {lam:.3g}, α = {mix:.2f}: {name} should be {wanted}, yours is {yours}"
 
 
 # --- 5.6 --------------------------------------------------------------------------------------------------------------
@@ -347,7 +391,7 @@ def check_choices(answer):
     for number, (given, right, why) in enumerate(zip(parts, _CHOICES, _WHY, strict=True), start=1):
         if missing(given):
             return f"number {number} is still to do" + ("; the ones before it are right" if number > 1 else "")
-        name = "".join(letter for letter in str(given).lower() if letter.isalnum())  # "ElasticNet", "elastic-net"
+        name = word(given)  # "ElasticNet", "elastic-net"
         if name not in _NAMES:
             return f'number {number}: choose among "none", "L1", "L2" and "elastic net"'
         if _NAMES[name] != right:
@@ -373,13 +417,14 @@ def check_sparse_model(sparse_model):
 
 def _trial(sparse_model, rng):
     """(None, NOT_ATTEMPTED or a hint; whether other data sets might have been kinder)."""
-    mine, lasso, kept = [], [], []
-    for _ in range(SETS):
-        (x, y), (x_new, y_new) = _few_of_many(rng)
-        reference = _lasso_error(x, y, x_new, y_new)
-        got = sparse_model(x.copy(), y.copy())
+    sets, mine, centered, kept = [_few_of_many(rng) for _ in range(SETS)], [], [], []
+    for (x, y), (x_new, y_new) in sets:
+        given = x.copy(), y.copy()
+        got = sparse_model(*given)
         if missing(got):
             return NOT_ATTEMPTED, False
+        if changed(given, (x, y)):
+            return CHANGED, False
         parts, hint = _two(got, "the weights and the bias")
         if hint:
             return hint, False
@@ -387,19 +432,27 @@ def _trial(sparse_model, rng):
         if weights.shape != (FEATURES,) or bias.shape != (1,):
             shapes = f"{parts[0].shape} and {parts[1].shape}"
             return f"weights ({FEATURES},) and one bias, please; yours have {shapes}", False
-        mine.append(np.mean((x_new @ weights + bias - y_new) ** 2) / np.var(y_new))
-        lasso.append(reference / np.var(y_new))
+        if not np.isfinite(weights).all() or not np.isfinite(bias).all():
+            return "weights and bias should be finite numbers; there is a NaN or an infinity among yours", False
+        errors = x_new @ weights + bias - y_new
+        mine.append(np.mean(errors**2) / np.var(y_new))
+        centered.append(np.var(errors) / np.var(y_new))
         kept.append((weights != 0).sum())
-    return _sparse_hint(np.mean(kept), np.mean(mine), np.mean(mine) / np.mean(lasso))
+    return _sparse_hint(np.mean(kept), np.mean(mine), np.mean(centered), sets)
 
 
-def _sparse_hint(kept, error, ratio):
+def _sparse_hint(kept, error, centered, sets):
+    """centered: the error with the best bias; both as shares of the targets' variance, means over the data sets."""
     if kept > MOST_KEPT:
         small = "; are they small instead of exactly zero?" if kept > 80 else ""
         counted = beside(kept, MOST_KEPT, 0)
         return f"on average {counted} weights are not zero, {MOST_KEPT} are allowed{small}", kept < MOST_KEPT + 4
-    if not np.isfinite(ratio) or error > 2:
+    if error > 2 and centered > 0.9:
         return "the error is larger than the targets' own variance: are the weights meant for the raw features?", False
+    lasso = np.mean([_lasso_error(*training, *fresh) / np.var(fresh[1]) for training, fresh in sets])
+    ratio = error / lasso
+    if ratio > MARGIN + 0.15 and centered / lasso <= MARGIN:
+        return "the weights would do, but the bias is off: is it meant for raw features?", False
     if ratio > MARGIN:
         times = beside(ratio, MARGIN, 2)
         hint = f"sparse enough, but the error is {times} times that of LassoCV; at most {MARGIN} is allowed"

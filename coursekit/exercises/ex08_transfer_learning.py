@@ -48,8 +48,10 @@ def check_split(split):
     """Images that are known one by one, and a change that marks what it is given."""
     rng = np.random.default_rng()
     for each, copies in ((int(rng.integers(5, 8)), 1), (int(rng.integers(8, 10)), int(rng.integers(2, 4)))):
-        classes = int(rng.integers(4, 7))  # enough of them that a draw from all images is hardly ever even
-        y = rng.permutation(np.repeat(np.arange(classes), 16))
+        # Enough classes that a draw from all images is hardly ever even; some numbers are missing, no two are as large.
+        names = np.sort(rng.choice(10, size=int(rng.integers(4, 7)), replace=False))
+        y = rng.permutation(np.repeat(names, rng.permutation(np.arange(14, 14 + 2 * len(names), 2))))
+        classes = len(names)
         x = np.broadcast_to(np.arange(len(y), dtype=float)[:, None, None, None], (len(y), 4, 4, 1)).copy()
         chosen = []
         for _ in range(2):
@@ -87,7 +89,7 @@ def _split_hint(parts, x, y, each, copies):
         return "images keep their shape (h, w, 1)"
     if (x_rest >= 1000).any():
         return "test images are never changed: they stand for what the network will meet"
-    if len(x_few) == few and copies:
+    if len(x_few) == few and copies and (x_few < 1000).all():
         return "the changed copies are missing: they come after the images as they are"
     if len(x_few) != few * (1 + copies) or len(y_few) != len(x_few):
         return (
@@ -102,7 +104,7 @@ def _split_hint(parts, x, y, each, copies):
         return "an image was drawn twice: draw without replacement"
     if not np.array_equal(y_few, y[number]):
         return "a label does not belong to its image: choose images and labels with the same indices"
-    if not np.array_equal(np.bincount(y[mine], minlength=classes), np.full(classes, each)):
+    if not np.array_equal(np.unique(y[mine], return_counts=True)[1], np.full(classes, each)):
         return f"there should be {each} of every class: draw from each class on its own"
     if not np.array_equal(np.bincount(number, minlength=len(y))[mine], np.full(few, 1 + copies)):
         return "each image should come once as it is, and once in every copy"
@@ -119,7 +121,8 @@ def _split_hint(parts, x, y, each, copies):
 
 
 # --- 8.3 --------------------------------------------------------------------------------------------------------------
-HIGHEST_RATE = 3e-3  # for fine-tuning with Adam
+HIGHEST_RATE = 3e-3  # for fine-tuning with Adam and its kin, whose steps are about as large as the rate
+HIGHEST_OF_SGD = 0.1  # of rate / (1 - momentum), for plain gradient descent, whose steps are rate times gradient
 
 
 @exercise("8.3")
@@ -136,15 +139,24 @@ def check_fine_tuner(fine_tuner):
             return NOT_ATTEMPTED
         if not hasattr(model, "fit") or getattr(model, "optimizer", None) is None:
             return "return a compiled Keras model"
-        if tuple(model.output_shape) != (None, classes):
-            return f"the outputs should have shape (None, {classes}), yours have {tuple(model.output_shape)}"
+        given = as_array(model(rng.random((2, 28, 28, 1)).astype("float32"), training=False))  # builds it, too
+        if given.shape != (2, classes):
+            return f"for 2 images the outputs should have shape (2, {classes}), yours have {given.shape}"
         if hint := _moved_hint(body, model, blocks, classes, rng):
             return hint
     return None
 
 
+def _rate_too_high(optimizer):
+    """The learning rate, and whether it is one for learning from scratch."""
+    rate = float(as_array(optimizer.learning_rate))
+    if type(optimizer).__name__ == "SGD":
+        return rate, rate / max(1 - float(optimizer.momentum), 1e-6) > HIGHEST_OF_SGD * 1.01
+    return rate, rate > HIGHEST_RATE * 1.01
+
+
 def _moved_hint(body, model, blocks, classes, rng):
-    rate = float(as_array(model.optimizer.learning_rate))
+    rate, too_high = _rate_too_high(model.optimizer)
     before = {w.path: as_array(w.value).copy() for w in body.weights}
     head_before = [as_array(w.value).copy() for w in model.trainable_weights if w.path not in before]
     for _ in range(3):
@@ -154,7 +166,7 @@ def _moved_hint(body, model, blocks, classes, rng):
     expected = {f"block{i}_conv/kernel" for i in range(5 - blocks, 5)}
     norms = {path for path in moved if "norm" in path}
     below = {path for path in moved - norms if path not in expected}
-    if below and rate > HIGHEST_RATE:
+    if below and too_high:
         return f"all layers unfrozen at a rate of {rate:g}: the source is forgotten; freeze below, and lower the rate"
     if below:
         return f"of {blocks} blocks to train, counted from the top, a block below has moved: {min(below)}"
@@ -166,8 +178,10 @@ def _moved_hint(body, model, blocks, classes, rng):
         return f"{min(expected - moved)} has not moved: the last {blocks} blocks are to be trained"
     if not head_before:
         return "the new head has nothing to train"
-    if rate > HIGHEST_RATE:
-        return f"a learning rate of {rate:g} is for learning from scratch: fine-tune with {HIGHEST_RATE:g} or less"
+    if too_high:
+        return (
+            f"a learning rate of {rate:g} is for learning from scratch: fine-tune with Adam at {HIGHEST_RATE:g} or less"
+        )
     return None
 
 
@@ -190,24 +204,31 @@ def check_match(match):
             return "the arrays handed in have changed: make new ones"
         if hint := _match_hint(got, f, g):
             return hint
-    f = np.array([[1.0, 2.0], [1.0, 4.0]])
-    got = numbers(match(f, np.array([[5.0, 1.0], [7.0, 2.0]])))
+    f = np.array([[1.0, 2.0], [1.0, 4.0], [1.0, 9.0]])
+    g = np.array([[5.0, 1.0], [7.0, 2.0]])
+    got = numbers(match(f.copy(), g.copy()))
     if got is None or not np.isfinite(got).all():
         return "a feature that is the same in all of f (a dead ReLU) must not become NaN or infinite"
-    return None
+    if got.shape != f.shape or not np.allclose(got[:, 0], 6.0, rtol=1e-3):
+        return (
+            "a feature that is the same in all of f has no spread to stretch: it should become the mean of g's, 6 here"
+        )
+    return _match_hint(got[:, 1:], f[:, 1:], g[:, 1:])
 
 
 def _match_hint(got, f, g):
     standard = (f - f.mean(axis=0)) / f.std(axis=0)
     near = lambda right: got.shape == right.shape and np.allclose(got, right, rtol=1e-3, atol=1e-3)
-    if near(standard * g.std(axis=0) + g.mean(axis=0)):
+    of_samples = np.sqrt((1 - 1 / len(f)) / (1 - 1 / len(g)))  # where both are divided by one less, ddof=1
+    if near(standard * g.std(axis=0) + g.mean(axis=0)) or near(standard * g.std(axis=0) * of_samples + g.mean(axis=0)):
         return None
     wrong = {
-        "the deviations are still those of f": f - f.mean(axis=0) + g.mean(axis=0),
+        "the standard deviations are still those of f": f - f.mean(axis=0) + g.mean(axis=0),
         "the means are still those of f": standard * g.std(axis=0) + f.mean(axis=0),
-        "f is standardized; now give it the deviation and the mean of g": standard,
-        "the variance is not the deviation: take its root": standard * g.var(axis=0) + g.mean(axis=0),
-        "take mean and deviation of each feature, along the images": (f - f.mean()) / f.std() * g.std() + g.mean(),
+        "f is standardized; now give it the standard deviation and the mean of g": standard,
+        "the variance is not the standard deviation: take its root": standard * g.var(axis=0) + g.mean(axis=0),
+        "take mean and standard deviation of each feature, along the images": (f - f.mean()) / f.std() * g.std()
+        + g.mean(),
         "it is f that is to be made like g, not the other way round": (
             (g - g.mean(axis=0)) / g.std(axis=0) * f.std(axis=0) + f.mean(axis=0)
         ),
@@ -217,7 +238,7 @@ def _match_hint(got, f, g):
             return hint
     if got.shape != f.shape:
         return f"the result should have the shape of f, {f.shape}; yours has {got.shape}"
-    return "each column should have the mean and the deviation of g's, and doesn't"
+    return "each column should have the mean and the standard deviation of g's, and doesn't"
 
 
 # --- 8.5 --------------------------------------------------------------------------------------------------------------

@@ -1,5 +1,8 @@
 """The checks of notebook 20, Scaling out."""
 
+import itertools
+import weakref
+
 import numpy as np
 
 from coursekit.exercises import NOT_ATTEMPTED, RETURNS_NOTHING, exercise
@@ -12,6 +15,8 @@ from coursekit.exercises.answers import (
     missing,
     numbers,
     parts_of,
+    told_apart,
+    word,
 )
 
 # --- 20.1 -------------------------------------------------------------------------------------------------------------
@@ -108,9 +113,9 @@ _SHAPES = [(3, 2), (4,), (1, 5)]
 
 @exercise("20.3")
 def check_average(average):
-    """Unequal parts; equal ones; a single worker; a worker without examples, whose gradient is NaN."""
+    """Unequal parts; equal ones; a single worker; one and two workers without examples, whose gradients are NaN."""
     rng = np.random.default_rng()
-    for sizes in ([1, 3], [8, 8, 8], [5], rng.integers(1, 40, size=4).tolist(), [7, 0, 2]):
+    for sizes in ([1, 3], [8, 8, 8], [5], rng.integers(1, 40, size=4).tolist(), [7, 0, 2], [0, 6, 0, 1]):
         gradients = [[rng.normal(size=shape) for shape in _SHAPES] for _ in sizes]
         right = [sum(size / sum(sizes) * gradients[i][k] for i, size in enumerate(sizes)) for k in range(len(_SHAPES))]
         plain = [np.mean([one[k] for one in gradients], axis=0) for k in range(len(_SHAPES))]
@@ -138,6 +143,8 @@ def _written_into(given, was):
 
 
 def _average_hint(got, right, plain, sizes):
+    if isinstance(got, np.ndarray) and got.dtype.kind == "O":  # NumPy's way to hold arrays of several shapes
+        got = list(got)
     parts = parts_of(got, len(right))
     arrays = None if parts is None else [numbers(one) for one in parts]
     if arrays is None or any(one is None for one in arrays):
@@ -156,9 +163,8 @@ def _average_hint(got, right, plain, sizes):
         if close(array * sum(sizes) / len(sizes), wanted):
             return "divide by the number of all examples only, not by the number of workers as well"
         at = np.unravel_index(np.nanargmax(np.abs(array - wanted)), wanted.shape)
-        return (
-            f"for sizes {sizes} entry {tuple(map(int, at))} of array {k + 1} is {wanted[at]:.4f}, yours {array[at]:.4f}"
-        )
+        wanted, yours = told_apart(wanted[at], array[at])
+        return f"for sizes {sizes} entry {tuple(map(int, at))} of array {k + 1} is {wanted}, yours {yours}"
     return None
 
 
@@ -173,15 +179,25 @@ def check_limits(answer):
         "(c)": "what happens when a step is far too long?",
         "(d)": "the time of the examples grows with them; which part of a step's time doesn't?",
     }
+    parts = None if isinstance(answer, str) else parts_of(answer, len(right), stacked=True)
+    if parts is not None:
+        answer = [word(one) if len(word(one)) == 1 else one for one in parts]  # "(C)" and b"C" are C
     return compare_letters(answer, right, hints, {"E": "in each of the four something is lost"})
 
 
 # --- 20.5 -------------------------------------------------------------------------------------------------------------
 @exercise("20.5")
 def check_rates(rates_of):
-    """Several factors and warm-ups; none; one step; a batch smaller than the base."""
+    """Several factors and warm-ups; none; one step; a batch smaller than the base; a warm-up longer than the training.
+
+    Afterwards random ones.
+    """
     cases = [(0.1, 8, 64, 10, 4), (0.05, 32, 256, 7, 0), (0.3, 64, 16, 12, 5), (0.2, 10, 10, 6, 3), (0.1, 8, 80, 1, 4)]
-    cases += [(0.4, 16, 48, 9, 1)]
+    cases += [(0.4, 16, 48, 9, 1), (0.1, 8, 32, 5, 9)]
+    rng = np.random.default_rng()
+    for least, most in [(0, 3), (3, 9), (10, 30)]:  # of the warm-up
+        base_batch, batch, steps = rng.integers([3, 20, 8], [20, 90, 20]).tolist()
+        cases.append((round(rng.uniform(0.01, 0.3), 5), base_batch, batch, steps, int(rng.integers(least, most))))
     for base_rate, base_batch, batch, steps, warmup in cases:
         peak = base_rate * batch / base_batch
         rise = np.interp(np.arange(steps), [0, warmup], [base_rate, peak]) if warmup else np.full(steps, peak)
@@ -194,11 +210,18 @@ def check_rates(rates_of):
             return f"{case} should be {steps} numbers, one for each step"
         if np.allclose(rates, rise, rtol=1e-5, atol=1e-8):
             continue
-        t = np.arange(steps)
+        t, step_at_peak = (
+            np.arange(steps),
+            "step 0 has base_rate itself, and step `warmup` is the first one at the peak",
+        )
         mistakes = {
             "in the warm-up the rate starts at base_rate, not at 0": np.minimum(1, t / max(warmup, 1)) * peak,
-            "step 0 has base_rate itself, and step `warmup` is the first one at the peak": (
-                base_rate + (peak - base_rate) * np.minimum(1, (t + 1) / max(warmup, 1))
+            step_at_peak: base_rate + (peak - base_rate) * np.minimum(1, (t + 1) / max(warmup, 1)),
+            step_at_peak + ": it takes `warmup` equal steps up, not one less": (
+                base_rate + (peak - base_rate) * np.minimum(1, t / max(warmup - 1, 1))
+            ),
+            "a warm-up that is longer than the training is cut off, not made shorter": (
+                base_rate + (peak - base_rate) * np.minimum(1, t / max(min(warmup, steps), 1))
             ),
             "that is the peak from the start; the first `warmup` steps lead up to it": np.full(steps, peak),
             "the peak grows with the batch: batch / base_batch, not the other way around": (
@@ -210,7 +233,8 @@ def check_rates(rates_of):
         }
         known = (hint for hint, wrong in mistakes.items() if np.allclose(rates, wrong, rtol=1e-5, atol=1e-8))
         at = int(np.argmax(np.abs(np.nan_to_num(rates, nan=np.inf) - rise)))
-        return next(known, f"{case}: the rate of step {at} is {rise[at]:.4f}, yours {rates[at]:.4f}")
+        wanted, yours = told_apart(rise[at], rates[at])
+        return next(known, f"{case}: the rate of step {at} is {wanted}, yours {yours}")
     return None
 
 
@@ -223,6 +247,7 @@ _LIMIT_HINTS = {
         10: "the part that can't be divided is missing in the time: 0.2 + 0.8 / 8",
         1 / (0.8 + 0.2 / 8): "a fifth can't be divided, four fifths can",
         0.3: "that is the time that is left; the speed-up is 1 over it",
+        3.3: "rounded too much: give a third digit",
     },
     "(b)": {
         0.2: "that is the time that is left with any number of workers; the speed-up is 1 over it",
@@ -260,24 +285,41 @@ def check_limits_of(answer):
 
 # --- 20.7 -------------------------------------------------------------------------------------------------------------
 _MOVED = 80  # places, on average, at 2,000 items and room for 200
+_APART = 30  # places from what most items move: the median; a good answer has about 90
+
+
+class _Item:
+    """Something that a stream may hold: it has a number, but is none."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __repr__(self):
+        return f"item {self.number}"
 
 
 class _Watched:
-    """The items 0 to n − 1 as a stream that counts how many have been taken."""
+    """n items as a stream that counts how many have been taken, and how many of them are still in memory."""
 
     def __init__(self, n):
-        self.n, self.taken = n, 0
+        self.n, self.taken, self.alive = n, 0, weakref.WeakSet()
 
     def __iter__(self):
-        for item in range(self.n):
+        for number in range(self.n):
             self.taken += 1
+            item = _Item(number)
+            self.alive.add(item)
             yield item
 
 
 @exercise("20.7")
 def check_shuffled(shuffled):
-    """Long and short streams; room for one; an empty stream; what is held; how far items move; and that rng decides."""
-    for n, room in [(2000, 200), (30, 7), (5, 5), (3, 50), (0, 4), (20, 1)]:
+    """Long and short streams; room for one; an empty stream; what is held; and how far items move.
+
+    Also that rng decides, that a stream which fits into the room is mixed, and that None and an item that comes twice
+    are items, too.
+    """
+    for n, room in [(2000, 200), (30, 7), (5, 5), (3, 50), (0, 4), (20, 1), (60, 100)]:
         source, out = _Watched(n), []
         got = shuffled(source, room, np.random.default_rng(int(np.random.default_rng().integers(2**32))))
         if missing(got):
@@ -290,31 +332,37 @@ def check_shuffled(shuffled):
             held = source.taken - len(out)
             if held > room:
                 return f"{held} items of the stream were held, with room for {room}"
-            out.append(item)
+            if not isinstance(item, _Item):
+                return "hand on the items themselves, one at a time"
+            out.append(item.number)
             if len(out) > n:
                 return f"a stream of {n} items gave more than {n}: each is handed on once"
+            if len(out) % 100 == 0 and len(source.alive) > room + 20:  # a few may have names of their own
+                return f"{len(source.alive)} items are in memory, with room for {room}: let go what is handed on"
         hint = _stream_hint(out, n, room)
         if hint:
             return hint
-    return _decided_by_rng(shuffled)
+    return _decided_by_rng(shuffled) or _any_item(shuffled)
 
 
 def _stream_hint(out, n, room):
-    plain = [numbers(item) for item in out]
-    if any(item is None or item.size != 1 for item in plain):
-        return "hand on the items themselves, one at a time"
-    order = np.array([int(item.reshape(())) for item in plain], dtype=int)
-    lost = sorted(set(range(n)) - set(order.tolist()))
+    order = np.array(out, dtype=int)
+    lost = sorted(set(range(n)) - set(out))
     if lost:
         return f"of {n} items {len(lost)} are lost, such as number {lost[-1]}; what is still held at the end?"
     if len(order) != n:
         return f"{n} items came and {len(order)} went: each is handed on once"
+    moved = order - np.arange(n)
     if n == 2000:
-        moved = np.abs(order - np.arange(n)).mean()
-        if moved == 0:
+        if not moved.any():
             return "the order is that of the stream"
-        if moved < _MOVED:
-            return f"items land {moved:.0f} places from where they came, on average; {_MOVED} are asked for"
+        far = np.abs(moved).mean()
+        if far < _MOVED:
+            return f"items land {far:.0f} places from where they came, on average; {_MOVED} are asked for"
+        if np.median(np.abs(moved - np.median(moved))) < _APART:
+            return "most items move by the same number of places: among each other they are hardly mixed"
+    if n == 60 and not moved.any():
+        return f"{n} items, with room for {room}, come in the order of the stream: mix what is held at its end, too"
     return None
 
 
@@ -327,4 +375,16 @@ def _decided_by_rng(shuffled):
         return "the same rng gave two orders: draw from `rng` only"
     if not changed(once, other):
         return "another rng gave the same order: draw from `rng`"
+    return None
+
+
+def _any_item(shuffled):
+    """None is an item, and one that comes again is another one."""
+    one, other = _Item(1), _Item(2)
+    stream = [one, None, other, one, None, one] * 5
+    out = list(itertools.islice(shuffled(iter(stream), 7, np.random.default_rng()), len(stream) + 1))
+    if not any(item is None for item in out):
+        return "None is an item like others: hand it on, too"
+    if sorted(map(id, out)) != sorted(map(id, stream)):
+        return f"an item may come more than once: of such a stream of {len(stream)} items you hand on {len(out)}"
     return None

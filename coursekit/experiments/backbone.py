@@ -25,17 +25,18 @@ def glyph_images():
     return x_train, data.y_train.astype("int32"), x_test, data.y_test.astype("int32")
 
 
-def turned_patches():
+def turned_patches(counts=PATCHES):
     """The same of gray patches of two photographs, each turned by 0 to 3 quarters; the label says by how many.
 
+    counts: how many patches for training and for testing, one each or more.
     Patches for the test lie in the right fifth of the photographs, all others left of it. A patch of plain sky has no
-    way up, so all have a deviation of CONTRAST or more.
+    way up, so all have a standard deviation of CONTRAST or more.
     Gidaris, Singh and Komodakis (2018), "Unsupervised representation learning by predicting image rotations".
     """
     data, rng = load("photographs"), np.random.default_rng(0)
     gray = np.concatenate([data.x_train, data.x_test]).mean(axis=-1) / 255  # (2, 427, 640)
     parts = []
-    for n, ends in zip(PATCHES, ((0, 0.8), (0.8, 1)), strict=True):
+    for n, ends in zip(counts, ((0, 0.8), (0.8, 1)), strict=True):
         low, high = (int(end * gray.shape[2]) for end in ends)
         patches, quarters = [], rng.integers(0, 4, size=n).astype("int32")
         while len(patches) < n:

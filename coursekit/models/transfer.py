@@ -5,6 +5,7 @@ The weights lie in the course's `data/` and were made by `python -m coursekit.ex
 
 import numpy as np
 
+from coursekit.arrays import as_array
 from coursekit.errors import DataUnavailable
 from coursekit.models.weights import load_weights
 from coursekit.paths import data_dir
@@ -57,6 +58,72 @@ def weights_file(source):
     return data_dir() / f"backbone_{source}.npz"
 
 
+class Runs:
+    """A backbone with a new head, trained many times: each time from weights that are given, by one compiled model.
+
+    rng: a NumPy generator, which shuffles and draws random heads. blocks: how many of the four are trained, counted
+    from the top, or a list of their numbers; norms: whether their batch normalizations are trained and update their
+    statistics.
+    """
+
+    def __init__(self, rng, blocks=4, norms=False, classes=10):
+        import keras
+
+        numbers = range(5 - blocks, 5) if isinstance(blocks, int) else blocks
+        self.rng, self.body = rng, backbone()
+        for layer in self.body.layers:
+            block, _, part = layer.name.partition("_")
+            layer.trainable = block in [f"block{i}" for i in numbers] and (norms or part != "norm")
+        self.model = keras.Sequential([self.body, keras.layers.Dense(classes)])
+        self.model.compile(
+            optimizer=keras.optimizers.Adam(),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            jit_compile=keras.backend.backend() == "jax",
+        )
+        self.model.optimizer.build(self.model.trainable_variables)  # so that it can be restarted at once
+
+    def train(self, x, y, learning_rate, *, weights, head=None, steps=40, batch_size=32):
+        """Restart from the backbone's `weights` and a head [W (256, classes), b], or a random one; train on x, y.
+
+        Adam, `steps` batches, drawn anew when all were seen; the learning rate falls to 0 in half a cosine.
+        """
+        self.body.set_weights(weights)
+        shape = self.model.layers[1].kernel.shape
+        self.model.layers[1].set_weights(head or [self.rng.normal(0, 0.06, size=shape), np.zeros(shape[1])])
+        for variable in self.model.optimizer.variables:
+            if "learning_rate" not in variable.path:
+                variable.assign(np.zeros(variable.shape))
+        rounds = -(-batch_size * steps // len(x))
+        order = np.concatenate([self.rng.permutation(len(x)) for _ in range(rounds)])
+        for step in range(steps):
+            batch = order[batch_size * step : batch_size * (step + 1)]
+            self.model.optimizer.learning_rate = learning_rate * (1 + np.cos(np.pi * step / steps)) / 2
+            self.model.train_on_batch(x[batch], y[batch])
+
+    def accuracy(self, x, y):
+        """The share of images x (n, 28, 28, 1) that are named as in y (n,)."""
+        logits = [as_array(self.model(x[i : i + 500], training=False)) for i in range(0, len(x), 500)]
+        return float(np.mean(np.concatenate(logits).argmax(axis=1) == y))
+
+
+def with_statistics_of(body, x):
+    """A copy of a backbone whose batch normalizations have the statistics of images x (n, 28, 28, 1).
+
+    Block after block, the mean and variance of each channel take the place of the moving ones.
+    Li and others (2016), "Revisiting batch normalization for practical domain adaptation".
+    """
+    import keras
+
+    new = backbone()
+    new.set_weights(body.get_weights())
+    for i in range(1, len(BLOCKS) + 1):
+        maps = keras.Model(new.input, new.get_layer(f"block{i}_conv").output)
+        z = np.concatenate([as_array(maps(x[j : j + 500], training=False)) for j in range(0, len(x), 500)])
+        layer = new.get_layer(f"block{i}_norm")  # z: (n, side, side, kernels)
+        layer.set_weights([*layer.get_weights()[:2], z.mean(axis=(0, 1, 2)), z.var(axis=(0, 1, 2))])
+    return new
+
+
 def imagenet(name, weights="imagenet", size=75):
     """A function from gray images (n, 28, 28, 1), 0 to 1, to the features (n, d) of a network of keras.applications.
 
@@ -98,7 +165,7 @@ def imagenet(name, weights="imagenet", size=75):
 
 
 def match_statistics(features, reference):
-    """Features (n, d) moved and stretched so that each has the mean and deviation that it has in `reference` (m, d)."""
+    """Features (n, d) moved and stretched so that each has the mean and standard deviation of `reference` (m, d)."""
     features, reference = np.asarray(features), np.asarray(reference)
     standard = (features - features.mean(axis=0)) / (features.std(axis=0) + 1e-6)
     return standard * reference.std(axis=0) + reference.mean(axis=0)

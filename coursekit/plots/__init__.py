@@ -13,7 +13,7 @@ _FUNCTIONS_OF = {
     "comparisons": "file_sizes methods sizes waterfall",
     "sliders": "slider",
     "ch00_welcome": "course_map",
-    "ch01_tensors": "likeness reduction reshape_and_transpose series shapes sharing table",
+    "ch01_tensors": "likeness picked reduction reshape_and_transpose series shapes sharing table",
     "ch02_broadcasting": "broadcasting",
     "ch03_gradient_descent": "computation_graph ends jacobian paths slope",
     "ch04_neural_networks": "activations calibration confusion predicted prediction regions roc",

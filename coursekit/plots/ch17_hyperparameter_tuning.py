@@ -84,12 +84,13 @@ def surrogate(x, mean, deviation, seen, values, bound, x_label, y_label):
     )
 
 
-def parallel(settings, scores, best=5):
+def parallel(settings, scores, best=5, colored_by=None):
     """Draw each trial as a line over one axis for each hyperparameter and a last one for its score.
 
     settings: a list of dictionaries with numbers or words; scores: (n,), the larger the better. The lines of the `best`
-    trials are thick and colored. Where a trial lacks a hyperparameter, its line passes below the axis.
-    Raises ValueError where lengths differ, or there is nothing to draw.
+    trials are thick and colored: where `colored_by` names a hyperparameter, each of its values has a color, and the
+    caption says how the numbers of each group range. Where a trial lacks a hyperparameter, its line passes below the
+    axis. Raises ValueError where lengths differ, or there is nothing to draw.
     """
     scores = np.asarray(scores, dtype=float)
     if not len(settings) or len(settings) != len(scores):
@@ -101,37 +102,67 @@ def parallel(settings, scores, best=5):
         step = 1 / max(len(values) - 1, 1)
         where = {value: 0.5 if len(values) == 1 else i * step for i, value in enumerate(values)}
         places.append([where.get(setting.get(name), -0.2) for setting in settings])
-        ticks.append([(where[v], f"{v:.2g}" if isinstance(v, float) else str(v)) for v in values])
+        ticks.append([(where[v], _short(v)) for v in values])
     low, high = scores.min(), scores.max()
     places.append((scores - low) / max(high - low, 1e-12))
     ticks.append([(0, f"{low:.2f}"), (0.5, f"{(low + high) / 2:.2f}"), (1, f"{high:.2f}")])
     rows, order = np.array(places).T, np.argsort(scores, kind="stable")
+    groups = {}  # value of `colored_by`: the best trials that have it, all of them where no name is given
+    for row in order[-best:]:
+        groups.setdefault(settings[row].get(colored_by), []).append(row)
     _, ax = figure(8.0, 3.4)
-    for row in order:
-        top = row in order[-best:]
-        color, width = (COLORS[5], 2.2) if top else (GRAY, 0.6)
-        shift = (row % 7 - 3) * 0.008  # so that equal lines don't hide each other
-        ax.plot(range(len(names) + 1), rows[row] + shift, color=color, linewidth=width, alpha=0.9 if top else 0.5)
+    shift = [(row % 7 - 3) * 0.008 for row in range(len(rows))]  # so that equal lines don't hide each other
+    across = range(len(names) + 1)
+    for row in order[:-best]:
+        ax.plot(across, rows[row] + shift[row], color=GRAY, linewidth=0.6, alpha=0.5 if len(rows) < 100 else 0.12)
+    for (value, members), color in zip(
+        sorted(groups.items(), key=str), (COLORS[5], COLORS[0], COLORS[2]), strict=False
+    ):
+        for row in members:
+            line = ax.plot(across, rows[row] + shift[row], color=color, linewidth=2.2 if best < 10 else 1.4, alpha=0.9)
+        line[0].set_label(str(value))
     for i, column in enumerate(ticks):
         ax.axvline(i, color="black", linewidth=0.8)
         for place, text in column:
             ax.text(i + 0.03, place, text, fontsize=8, va="center", bbox={"color": "white", "alpha": 0.7, "pad": 0.5})
     if any(name not in setting for name in names for setting in settings):
         ax.text(-0.1, -0.2, "has none", fontsize=8, va="center", ha="right", color=GRAY)
-    ax.set(xticks=range(len(names) + 1), xticklabels=[*names, "score"], yticks=[])
+    ax.set(xticks=across, xticklabels=[*names, "score"], yticks=[])
     ax.spines[:].set_visible(False)
-    shared = [
-        f"{name} {next(iter(values))}"
-        if not isinstance(next(iter(values)), float)
-        else f"{name} {next(iter(values)):.2g}"
-        for name in names
-        if len(values := {settings[row].get(name) for row in order[-best:]}) == 1 and None not in values
-    ]
-    common = f"they share {', '.join(shared)}" if shared else "they share no value"
+    if colored_by:
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(groups))
     finish(
-        f"{len(settings)} trials as lines, scores from {low:.2f} to {high:.2f}. Thick: the best {best}, with "
-        f"{scores[order[-best:]].min():.3f} or more; {common}."
+        f"{len(settings)} trials as lines, scores from {low:.2f} to {high:.2f}. "
+        f"Thick: the best {min(best, len(rows))}, with {scores[order[-best:]].min():.3f} or more; "
+        + (_of_groups(settings, groups, names) if colored_by else _in_common([settings[row] for row in order[-best:]]))
     )
+
+
+def _short(value):
+    return f"{value:.2g}" if isinstance(value, float) else str(value)
+
+
+def _in_common(settings):
+    """What all these settings share, in words."""
+    shared = [
+        f"{name} {_short(value)}"
+        for name, value in settings[0].items()
+        if all(setting.get(name) == value for setting in settings)
+    ]
+    return f"they share {', '.join(shared)}." if shared else "they share no value."
+
+
+def _of_groups(settings, groups, names):
+    """How the numbers of each group range, in words."""
+    words = []
+    for value, members in sorted(groups.items(), key=str):
+        ranges = []
+        for name in names:
+            numbers = [settings[row][name] for row in members if not isinstance(settings[row].get(name, ""), str)]
+            if numbers:
+                ranges.append(f"{name} {_short(min(numbers))} to {_short(max(numbers))}")
+        words.append(f"{len(members)} with {value}: {', '.join(ranges)}")
+    return f"{'; '.join(words)}."
 
 
 def found_by(results, label, floor):

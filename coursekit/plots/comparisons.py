@@ -29,9 +29,10 @@ def methods(results, label, *, width=7.4):
         ax.axvline(means[names[0]], color=GRAY, linewidth=0.8, linestyle="--")
         ax.set(title=panel, xlabel=label, yticks=range(len(names)), yticklabels=names)
         words.append(f"{panel}: " + ", ".join(f"{name} {mean:.3g}" for name, mean in means.items()))
-    axes[0, 0].invert_yaxis()
+    axes[0, 0].set_ylim(len(names) - 0.4, -0.6)  # the first method on top, the last one clear of the axis
     repeats = len(next(iter(next(iter(results.values())).values())))
-    finish(f"{label}, means of {repeats} repeats; the dashed line is {names[0]}. {'; '.join(words)}.")
+    bars = "a dot each; the bars reach one standard error to both sides" if repeats > 1 else "one dot each"
+    finish(f"{label}, means of {repeats} repeats, {bars}; the dashed line is {names[0]}. {'; '.join(words)}.")
 
 
 def file_sizes(table):

@@ -98,6 +98,7 @@ def test_compiled_functions_see_every_change(tmp_path):
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
+@pytest.mark.slow
 def test_the_same_on_another_backend(backend):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed: pip install -e .[torch] brings PyTorch")

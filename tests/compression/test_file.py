@@ -108,6 +108,7 @@ def read_elsewhere(written):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.slow
 def test_a_new_process_reads_it_on_every_backend(read_elsewhere, backend):
     if backend not in read_elsewhere:
         pytest.skip(f"{backend} is not installed")

@@ -15,6 +15,8 @@ from coursekit.exercises.answers import (
     missing,
     numbers,
     parts_of,
+    told_apart,
+    word,
 )
 
 
@@ -97,6 +99,27 @@ def test_what_was_handed_out_is_seen_to_change(was, now):
 def test_a_missed_limit_never_looks_as_if_it_were_met():
     assert beside(1.234, 0.85, 2) == "1.23" and beside(0.8504, 0.85, 3) == "0.8504"
     assert beside(0.00500004, 0.005, 4) == "0.00500004" and beside(float("nan"), 0.005, 4) == "nan"
+
+
+def test_different_numbers_look_different():
+    assert told_apart(1.5, 2.25) == ("1.5", "2.25") and told_apart(1.53212, 1.532) == ("1.5321", "1.532")
+    assert told_apart(2.0, 2.0) == ("2", "2") and told_apart(-0.0, float("nan")) == ("0", "nan")
+    assert told_apart(np.float32(0.25), 0.25 + 1e-16)[0] == "0.25"
+
+
+@pytest.mark.parametrize(
+    "text, read",
+    [
+        ("(C)", "c"),
+        (b"L1", "l1"),
+        (np.bytes_(b"L1"), "l1"),
+        (np.str_(" Elastic-Net "), "elasticnet"),
+        ("L₁", "l1"),
+        *[(other, "") for other in (3, None, ["C"], "**")],
+    ],
+)
+def test_a_word_is_its_letters_and_digits(text, read):
+    assert word(text) == read
 
 
 TWO = {"(a)": 49, "(b)": 1 / 256}

@@ -125,6 +125,14 @@ def test_split_not_written_is_not_attempted():
         ),
         (same_copy, "change every copy anew"),
         (labels_in_order, "a label does not belong"),
+        (  # only classes 0, 1, 2 and so on
+            splitter(
+                pick=lambda order, y, each, mine: np.concatenate(
+                    [order[y[order] == k][:each] for k in range(len(set(y)))]
+                )
+            ),
+            "images, with a label each",
+        ),
         (two_only, "images, with a label each"),
         (lambda x, y, each, change, copies: x, "return four arrays"),
     ],
@@ -163,12 +171,45 @@ def recipe(body, blocks, classes):
     return model
 
 
-def test_fine_tuner_passes():
-    assert outcomes("8.3", tuner(), 2) == [None] * 2  # deterministic but for the random images
+def by_sgd(body, blocks, classes):
+    import keras
+
+    model = tuner()(body, blocks, classes)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer=keras.optimizers.SGD(0.01, momentum=0.9), loss=loss, jit_compile=False)
+    return model
+
+
+def subclassed(body, blocks, classes):
+    import keras
+
+    class Tuned(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.body, self.head = body, keras.layers.Dense(classes, activation="softmax")
+
+        def call(self, x):
+            return self.head(self.body(x))
+
+    for layer in body.layers:
+        layer.trainable = layer.name in [f"block{i}_conv" for i in range(5 - blocks, 5)]
+    model = Tuned()
+    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", jit_compile=False)
+    return model
+
+
+@pytest.mark.parametrize("answer", [tuner(), by_sgd, subclassed])
+def test_fine_tuner_passes(answer):
+    assert attempt("8.3", answer) is None
 
 
 def test_fine_tuner_not_written_is_not_attempted():
     assert attempt("8.3", lambda body, blocks, classes: None) is NOT_ATTEMPTED
+
+
+def with_rate(model, rate):
+    model.optimizer.learning_rate = rate
+    return model
 
 
 def one_block_only(body, blocks, classes):
@@ -186,6 +227,7 @@ def one_block_only(body, blocks, classes):
         (recipe, "moving statistics"),
         (tuner(shift=1), "a block below has moved"),
         (tuner(rate=1e-2), "a learning rate of 0.01"),
+        (lambda *given: with_rate(by_sgd(*given), 0.1), "a learning rate of 0.1"),
         (tuner(trainable=lambda layer, top: False), "has not moved"),
         (one_block_only, "has not moved"),
         (lambda body, blocks, classes: tuner()(body, blocks, classes + 1), "the outputs should have shape"),
@@ -213,6 +255,14 @@ def test_match_passes():
     assert outcomes("8.4", matched) == [None] * TIMES
     assert outcomes("8.4", match_statistics) == [None] * TIMES
     assert attempt("8.4", lambda f, g: matched(f, g).tolist()) is None
+    assert outcomes("8.4", of_samples) == [None] * TIMES
+    assert outcomes("8.4", lambda f, g: matched(np.float32(f), np.float32(g))) == [None] * TIMES
+
+
+def of_samples(f, g):
+    """Both standard deviations divided by one less."""
+    spread = np.where(f.std(axis=0) > 0, f.std(axis=0, ddof=1), 1)
+    return (f - f.mean(axis=0)) / spread * g.std(axis=0, ddof=1) + g.mean(axis=0)
 
 
 def test_match_not_written_is_not_attempted():
@@ -222,13 +272,20 @@ def test_match_not_written_is_not_attempted():
 @pytest.mark.parametrize(
     "answer, hint",
     [
-        (lambda f, g: f - f.mean(axis=0) + g.mean(axis=0), "deviations are still those of f"),
+        (lambda f, g: f - f.mean(axis=0) + g.mean(axis=0), "standard deviations are still those of f"),
         (lambda f, g: (f - f.mean(axis=0)) / f.std(axis=0) * g.std(axis=0) + f.mean(axis=0), "means are still"),
         (lambda f, g: (f - f.mean(axis=0)) / f.std(axis=0), "f is standardized"),
         (lambda f, g: matched(g, f), "not the other way round"),
         (lambda f, g: (f - f.mean()) / f.std() * g.std() + g.mean(), "of each feature"),
         (lambda f, g: (f - f.mean(axis=0)) / f.std(axis=0) * g.std(axis=0) + g.mean(axis=0), "dead ReLU"),
         (lambda f, g: (f - f.mean(axis=0)) / f.std(axis=0) * g.var(axis=0) + g.mean(axis=0), "the variance is not"),
+        (
+            lambda f, g: (
+                np.nan_to_num((f - f.mean(axis=0)) / f.std(axis=0) * g.std(axis=0))
+                + g.mean(axis=0) * (f.std(axis=0) > 0)
+            ),
+            "no spread to stretch",
+        ),
         (in_place, "the arrays handed in have changed"),
         (lambda f, g: f[:2], "the shape of f"),
         (lambda f, g: f, "and doesn't"),

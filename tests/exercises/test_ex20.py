@@ -32,6 +32,13 @@ def average_as_lists(gradients, sizes):
     return [one.tolist() for one in average(gradients, sizes)]
 
 
+def average_as_objects(gradients, sizes):
+    """An array of arrays, which NumPy allows for several shapes."""
+    result = np.empty(len(gradients[0]), dtype=object)
+    result[:] = average(gradients, sizes)
+    return result
+
+
 def rates_of(base_rate, base_batch, batch, steps, warmup):
     peak = base_rate * batch / base_batch
     share = np.minimum(1, np.arange(steps) / warmup) if warmup else np.ones(steps)
@@ -76,6 +83,32 @@ def shuffled_by_swaps(stream, room, rng):
     yield from (held[i] for i in rng.permutation(len(held)))
 
 
+def shuffled_in_an_array(stream, room, rng):
+    held, count = np.empty(room, dtype=object), 0
+    for item in stream:
+        held[count] = item
+        count += 1
+        if count == room:
+            count -= 1
+            place = int(rng.integers(room))
+            chosen, held[place] = held[place], held[count]
+            yield chosen
+    yield from rng.permutation(held[:count])
+
+
+def shuffled_by_quarters(stream, room, rng):
+    """Whenever the room is full, a quarter of it is handed on."""
+    held = []
+    for item in stream:
+        held.append(item)
+        if len(held) == room:
+            rng.shuffle(held)
+            for _ in range(max(1, room // 4)):
+                yield held.pop()
+    rng.shuffle(held)
+    yield from held
+
+
 RIGHT = [
     ("20.1", [110_000, 230_000, 460_000, 100]),
     ("20.1", np.array([110_000.0, 230_000.0, 460_000.0, 100.0])),
@@ -86,9 +119,11 @@ RIGHT = [
     ("20.3", average),
     ("20.3", average_with_numpy),
     ("20.3", average_as_lists),
+    ("20.3", average_as_objects),
     ("20.4", ["C", "A", "D", "B"]),
     ("20.4", "cadb"),
     ("20.4", ("c", "A", " d", "B")),
+    ("20.4", ["(C)", b"A", "d.", "**B**"]),
     ("20.5", rates_of),
     ("20.5", rates_in_a_loop),
     ("20.5", rates_in_single_precision),
@@ -97,6 +132,8 @@ RIGHT = [
     ("20.6", np.array([3.333, 5, 1_500_000, 3_000_000])),
     ("20.7", shuffled),
     ("20.7", shuffled_by_swaps),
+    ("20.7", shuffled_in_an_array),
+    ("20.7", shuffled_by_quarters),
 ]
 
 
@@ -176,6 +213,7 @@ LIMITS = lists(
     [
         (0, 8, "can't be divided"),
         (0, 10, "missing in the time"),
+        (0, 3.3, "third digit"),
         (0, 1 / (0.8 + 0.2 / 8), "four fifths can"),
         (1, 10 / 3, "with 8 workers"),
         (1, 0.2, "1 over it"),
@@ -220,6 +258,14 @@ def first_worker(gradients, sizes):
     return gradients[0]
 
 
+def leaves_out_one(gradients, sizes):
+    """Copes with a single worker without examples."""
+    if 0 in sizes:
+        empty = sizes.index(0)
+        gradients, sizes = gradients[:empty] + gradients[empty + 1 :], sizes[:empty] + sizes[empty + 1 :]
+    return with_nan(gradients, sizes)
+
+
 def from_zero(base_rate, base_batch, batch, steps, warmup):
     peak = base_rate * batch / base_batch
     return np.minimum(1, np.arange(steps) / warmup) * peak if warmup else np.full(steps, peak)
@@ -245,6 +291,19 @@ def never_scaled(base_rate, base_batch, batch, steps, warmup):
 
 def root(base_rate, base_batch, batch, steps, warmup):
     return rates_of(base_rate, 1, np.sqrt(batch / base_batch), steps, warmup)
+
+
+def one_step_less(base_rate, base_batch, batch, steps, warmup):
+    peak = base_rate * batch / base_batch
+    return np.append(np.linspace(base_rate, peak, warmup), np.full(steps, peak))[:steps]
+
+
+def squeezed(base_rate, base_batch, batch, steps, warmup):
+    return rates_of(base_rate, base_batch, batch, steps, min(warmup, steps))
+
+
+def rounded_rates(*settings):
+    return rates_of(*settings).round(3)
 
 
 def one_rate(base_rate, base_batch, batch, steps, warmup):
@@ -291,6 +350,61 @@ def twice(stream, room, rng):
         yield item
 
 
+def rest_in_order(stream, room, rng):
+    held = []
+    for item in stream:
+        held.append(item)
+        if len(held) == room:
+            yield held.pop(int(rng.integers(len(held))))
+    yield from held
+
+
+def first_ones_last(stream, room, rng):
+    """Far on average, and hardly mixed: all move by the same number of places."""
+    stream = iter(stream)
+    held = list(itertools.islice(stream, room - 1)) if room > 1 else []
+    yield from stream
+    rng.shuffle(held)
+    yield from held
+
+
+def newest_ones(stream, room, rng):
+    held = []
+    for item in stream:
+        held.append(item)
+        if len(held) == room:
+            yield held.pop(-1 - int(rng.integers(max(1, room // 10))))
+    rng.shuffle(held)
+    yield from held
+
+
+def until_none(stream, room, rng):
+    stream = iter(stream)
+    return shuffled(iter(lambda: next(stream, None), None), room, rng)
+
+
+def each_once(stream, room, rng):
+    held = []
+    for item in stream:
+        if item not in held:
+            held.append(item)
+        if len(held) == room:
+            yield held.pop(int(rng.integers(len(held))))
+    rng.shuffle(held)
+    yield from held
+
+
+def keeps_all(stream, room, rng):
+    seen = []
+    for item in shuffled(stream, room, rng):
+        seen.append(item)
+        yield item
+
+
+def in_lists(stream, room, rng):
+    return ([item] for item in shuffled(stream, room, rng))
+
+
 MISTAKES = [
     *COUNTS,
     *SECONDS,
@@ -303,6 +417,10 @@ MISTAKES = [
     ("20.3", one_array, "a list of arrays"),
     ("20.3", writes_into, CHANGED),
     ("20.3", first_worker, "yours"),
+    ("20.3", leaves_out_one, "leave out workers without examples"),
+    ("20.5", one_step_less, "not one less"),
+    ("20.5", squeezed, "cut off"),
+    ("20.5", rounded_rates, "yours"),
     ("20.5", from_zero, "starts at base_rate"),
     ("20.5", one_too_early, "step 0 has base_rate itself"),
     ("20.5", no_warmup, "lead up to it"),
@@ -319,6 +437,13 @@ MISTAKES = [
     ("20.7", of_its_own, "draw from `rng` only"),
     ("20.7", always_the_same, "another rng gave the same order"),
     ("20.7", twice, "handed on once"),
+    ("20.7", rest_in_order, "held at its end, too"),
+    ("20.7", first_ones_last, "hardly mixed"),
+    ("20.7", newest_ones, "hardly mixed"),
+    ("20.7", until_none, "None is an item"),
+    ("20.7", each_once, "may come more than once"),
+    ("20.7", keeps_all, "let go"),
+    ("20.7", in_lists, "the items themselves"),
 ]
 
 

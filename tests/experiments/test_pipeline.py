@@ -110,6 +110,7 @@ def test_every_form_starts_from_one_that_is_there_and_its_name_says_how_it_was_m
     assert len(set(pipeline.KEPT.values())) == len(pipeline.KEPT)
 
 
+@pytest.mark.slow
 def test_the_whole_goes_on_after_an_interruption_and_its_files_hold_what_the_record_says(
     monkeypatch, tmp_path, capsys, few, small
 ):
@@ -208,6 +209,7 @@ def check_against_files(line, folder, widths):
     assert {*line["files"]} < {*compared} and pipeline.LAST in compared
 
 
+@pytest.mark.slow
 def test_the_records_are_those_of_their_files():
     found, folder = common.newest("pipeline"), data_dir() / "compressed" / "pipeline"
     assert folder.is_dir() == (pipeline.KEPT_SEED in found)

@@ -32,6 +32,7 @@ def test_not_trained_a_weight_is_its_nearest_centroid(weights):
     assert all(np.array_equal(*pair) for pair in zip(weights[1::2], found[1::2], strict=True))
 
 
+@pytest.mark.slow
 def test_both_libraries_from_one_network_and_on_after_an_interruption(monkeypatch, tmp_path, capsys, few, small):
     monkeypatch.setattr(common, "EPOCHS", 1)
     monkeypatch.setattr(reference, "mnist", lambda: few)
@@ -116,6 +117,7 @@ def check_against_files(line, folder, widths):
         assert abs(found["digits28_right"] - recorded["digits28_right"]) <= 3  # where two answers are nearly level
 
 
+@pytest.mark.slow
 def test_the_records_are_those_of_their_files():
     found, folder = common.newest("reference"), data_dir() / "compressed" / "reference"
     assert folder.is_dir() == (reference.KEPT_SEED in found)

@@ -90,6 +90,7 @@ def test_soft_labels_mix_the_teacher_with_the_truth(few):
     assert np.allclose(soft[2], 0.75 * said + 0.25 * np.eye(10)[y], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_whole_goes_on_after_an_interruption_and_its_file_holds_what_the_record_says(
     short, tmp_path, monkeypatch, capsys, few
 ):
@@ -168,6 +169,7 @@ def recounted(folder, names):
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
 
+@pytest.mark.slow
 def test_every_record_is_that_of_its_file():
     """Sizes, weights and values are counted in what a fresh process decodes; digits are read with it, too."""
     kept = [line for line in read_lines(data_dir() / "results" / "smallest.jsonl") if "file" in line]

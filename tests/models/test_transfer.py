@@ -44,6 +44,62 @@ def test_the_pre_trained_backbone_knows_glyphs_of_new_fonts():
     assert features.shape == (len(x), transfer.FEATURES) and np.mean(guesses == y) > 0.85
 
 
+def test_a_run_starts_from_its_weights_and_trains_only_what_it_was_told():
+    import keras
+
+    rng = np.random.default_rng(0)
+    body, _ = transfer.pretrained("glyphs")
+    weights = body.get_weights()
+    x, y = images(40), np.arange(40) % 10
+    run = transfer.Runs(rng, blocks=[2])
+    given = [rng.normal(size=(256, 10)), np.ones(10)]
+    run.train(x, y, 1e-3, weights=weights, head=given, steps=2)
+    after = [(w.path, keras.ops.convert_to_numpy(w)) for w in run.body.weights]
+    moved = [path for (path, now), before in zip(after, weights, strict=True) if not np.array_equal(now, before)]
+    assert moved == ["block2_conv/kernel"]
+    run.train(x, y, 0.0, weights=weights, head=given, steps=1)
+    assert all(
+        np.array_equal(keras.ops.convert_to_numpy(w), before)
+        for w, before in zip(run.body.weights, weights, strict=True)
+    )
+    np.testing.assert_allclose(run.model.layers[1].get_weights()[0], given[0], rtol=1e-6)
+    logits = keras.ops.convert_to_numpy(body(x)) @ given[0] + given[1]
+    assert run.accuracy(x, y) == pytest.approx(np.mean(logits.argmax(axis=1) == y), abs=0.03)
+
+
+def test_two_runs_from_the_same_start_and_draws_are_the_same():
+    results = []
+    for _ in range(2):
+        run = transfer.Runs(np.random.default_rng(3), blocks=4, norms=True)
+        for _ in range(2):  # the second time from a restarted optimizer
+            run.rng = np.random.default_rng(5)
+            run.train(
+                images(40), np.arange(40) % 10, 1e-3, weights=transfer.pretrained("glyphs")[0].get_weights(), steps=3
+            )
+            results.append(run.body.get_weights())
+    for other in results[1:]:
+        for a, b in zip(results[0], other, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_new_statistics_are_those_of_the_images():
+    import keras
+
+    body, _ = transfer.pretrained("glyphs")
+    x = images(20)
+    new = transfer.with_statistics_of(body, x)
+    for i in range(1, 5):  # each normalization now gives its scale and shift as deviation and mean
+        norm = new.get_layer(f"block{i}_norm")
+        out = keras.ops.convert_to_numpy(keras.Model(new.input, norm.output)(x, training=False))
+        scale, shift, _, variance = norm.get_weights()
+        np.testing.assert_allclose(out.mean(axis=(0, 1, 2)), shift, atol=1e-3)
+        spread = np.abs(scale) * np.sqrt(variance / (variance + norm.epsilon))
+        np.testing.assert_allclose(out.std(axis=(0, 1, 2)), spread, rtol=1e-2, atol=1e-3)
+    assert not np.allclose(
+        body.get_layer("block1_norm").get_weights()[2], new.get_layer("block1_norm").get_weights()[2]
+    )
+
+
 def test_another_source_is_refused():
     with pytest.raises(ValueError, match="weights of glyphs and photographs, not of 'faces'"):
         transfer.pretrained("faces")

@@ -81,6 +81,7 @@ def test_dropout_works_in_training_only():
     assert np.allclose(still, again) and not np.allclose(still, array(block(x, training=True)), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_it_learns_to_copy():
     import keras
 

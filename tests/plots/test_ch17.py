@@ -39,6 +39,15 @@ def test_parallel_lines_say_what_the_best_share(drawn):
     assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == ["a", "o", "m", "score"]
 
 
+def test_parallel_lines_in_colors_say_how_each_group_ranges(drawn):
+    settings = [{"o": "sgd", "r": 0.5}, {"o": "adam", "r": 0.01}, {"o": "sgd", "r": 0.1}, {"o": "adam", "r": 1.0}]
+    figure, caption = drawn("parallel", settings, [0.9, 0.7, 0.8, 0.1], best=3, colored_by="o")
+    assert "1 with adam: r 0.01 to 0.01; 2 with sgd: r 0.1 to 0.5." in caption
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["adam", "sgd"]
+    colors = [line.get_color() for line in figure.axes[0].lines[:4]]
+    assert colors[2] == colors[3] != colors[1] and len(set(colors)) == 3  # gray, adam, sgd twice
+
+
 @pytest.mark.parametrize(
     "name, given",
     [
