@@ -450,7 +450,7 @@ def only_the_layers(path):
 
 
 def test_a_doorkeeper_passes():
-    assert outcomes("6.6", doorkeeper) == [None] * TIMES
+    assert outcomes("6.6", doorkeeper, 8) == [None] * 8
     assert outcomes("6.6", lambda path: sorted(doorkeeper(path)), 2) == [None] * 2
     assert outcomes("6.6", lambda path: dict.fromkeys(doorkeeper(path), "look at it"), 2) == [None] * 2
 
@@ -535,8 +535,8 @@ def as_class(inputs, labels):
 
 
 def test_tiny_models_pass():
-    assert outcomes("6.7", tiny_with(), 5) == [None] * 5
-    assert outcomes("6.7", as_class, 2) == [None] * 2
+    assert outcomes("6.7", tiny_with(), 3) == [None] * 3
+    assert outcomes("6.7", as_class, 1) == [None]
 
 
 def test_one_bad_draw_is_forgiven():
