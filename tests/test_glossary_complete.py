@@ -16,10 +16,6 @@ FULL_NAME = {
     "stride (of a convolution)": "stride",
     "cnn (convolutional neural network)": "convolutional network",
 }
-# Terms that their chapters use and don't define yet. It can only become shorter: a term that is defined must leave it.
-NOT_YET = """
-custom dense layer
-"""
 
 
 def asked():
@@ -37,11 +33,8 @@ def entries():
 def test_every_term_of_the_list_is_in_the_glossary_with_a_definition_and_a_link():
     defined, wanted = entries(), asked()
     missing = {term for term in wanted if FULL_NAME.get(term.lower(), term.lower()) not in defined}
-    not_yet = {term.replace("^", ",") for term in re.split(r",\s+", " ".join(NOT_YET.split()))}
-    said = [f"{term} ({wanted[term]})" for term in sorted(missing - not_yet)]
+    said = [f"{term} ({wanted[term]})" for term in sorted(missing)]
     assert not said, f"the glossary lacks {', '.join(said)}: define each in its chapter's metadata, `coursekit index`"
-    done = sorted(not_yet - missing)
-    assert not done, f"take these from NOT_YET, they are defined now: {', '.join(done)}"
 
 
 def test_the_list_has_each_term_once_and_the_glossary_many_more():
