@@ -2,7 +2,7 @@
 
 Each optimizer is a small class. `step(theta, gradient)` takes parameters and the gradient of the loss there, arrays of
 the same shape (or numbers), and returns the new parameters; what it remembers from step to step lives in the object, so
-make a new one for each run. `descend` walks with any of them and keeps the path.
+make a new one for each run. `descend` walks with any of them and keeps the path, `steps_below` counts its steps.
 
 These are for reading and for small experiments in NumPy. Networks are trained with `keras.optimizers`, which walk the
 same paths: tests/test_optimizers.py compares them step by step.
@@ -103,3 +103,12 @@ def descend(optimizer, gradient, start, steps=100):
                 raise ValueError(f"the gradient has shape {slope.shape} and theta {path[-1].shape}; make them the same")
             path.append(optimizer.step(path[-1], slope))
     return np.array(path)
+
+
+def steps_below(losses, target):
+    """Number of steps after which all further losses, the start's first, are below `target`; len(losses) if none is.
+
+    NaN counts as above, so a path that diverges does not arrive.
+    """
+    above = np.flatnonzero(~(np.asarray(losses) < target))
+    return int(above[-1]) + 1 if above.size else 0

@@ -10,7 +10,7 @@ from helpers import ROOT
 from coursekit.exercises import NOT_ATTEMPTED, attempt
 from coursekit.training.optimizers import Adam, GradientDescent, Momentum, RMSprop, descend
 
-TIMES = 30
+TIMES = 12
 
 
 def outcomes(exercise, answer, times=TIMES):
@@ -80,9 +80,8 @@ train = train_with(lambda: Momentum(0.001, 0.9))
     ],
 )
 def test_right_answers_pass(exercise, answer):
-    assert outcomes(exercise, answer, 10 if exercise == "3.8" else TIMES).count(None) == (
-        10 if exercise == "3.8" else 30
-    )
+    times = 3 if exercise == "3.8" else TIMES
+    assert outcomes(exercise, answer, times) == [None] * times
 
 
 @pytest.mark.parametrize("exercise", ["3.2", "3.4", "3.5", "3.6", "3.8"])
@@ -165,11 +164,11 @@ def falls_back(gradient, start):
     ],
 )
 def test_tensors_stacked_arrays_and_single_precision_pass(exercise, answer):
-    assert outcomes(exercise, answer, 200) == [None] * 200
+    assert outcomes(exercise, answer, 40) == [None] * 40
 
 
 def test_a_walk_that_diverged_and_began_anew_has_arrived():
-    assert outcomes("3.8", falls_back, 3) == [None] * 3
+    assert outcomes("3.8", falls_back, 1) == [None]
 
 
 @pytest.mark.parametrize("library", ["tensorflow", "jax.numpy", "torch"])
@@ -305,6 +304,25 @@ def writes_into_x(theta, x, y):
     return batch_gradient(theta, x / 1.5, y)
 
 
+def divides_in_place(a, b, slope):
+    slope /= b
+    return slope, -(slope * a / b).sum(axis=0)
+
+
+def adamw_with_the_larger_v(theta, m, v, t, gradient, rate, decay, betas, epsilon):
+    new_m, new_v = means(m, v, gradient, betas)
+    m_hat, v_hat = new_m / (1 - betas[0] ** t), np.maximum(v, new_v) / (1 - betas[1] ** t)
+    return theta - rate * m_hat / (np.sqrt(v_hat) + epsilon) - rate * decay * theta, new_m, new_v
+
+
+class Counting:
+    """AdamW that counts its steps itself, from the first one whose m is all zero."""
+
+    def __call__(self, theta, m, v, t, *rest):
+        self.t = self.t + 1 if np.any(m) else 1
+        return adamw(theta, m, v, self.t, *rest)
+
+
 def first_example_only(theta, x, y):
     return batch_gradient(theta, x[:1], y[:1])
 
@@ -327,7 +345,7 @@ def first_example_only(theta, x, y):
         ("3.1", with_place(SLOPES, 0, 10**400), "a plain number, not 1000"),
         ("3.1", [1, 2], "four numbers"),
         ("3.2", lambda a, b, slope: (1 / b + 0 * a, slope), "1 / b is the local slope"),
-        ("3.2", lambda a, b, slope: (slope * b, slope), "how does a / b answer when a grows"),
+        ("3.2", lambda a, b, slope: (slope * b, slope), "How does a / b answer when a grows"),
         ("3.2", lambda a, b, slope: ((slope / b).sum(axis=0), slope), "a's shape"),
         ("3.2", changed_on_b(lambda a, b, slope: -slope * a / b**2), "add its slopes up"),
         ("3.2", changed_on_b(lambda a, b, slope: (-slope * a / b**2).sum(axis=1)), "b's shape"),
@@ -361,8 +379,11 @@ def first_example_only(theta, x, y):
         ("3.4", lambda *given: [batch_gradient(*given)[0], None], "array of two numbers"),
         ("3.4", lambda *given: ["a", "b"], "array of two numbers"),
         ("3.4", writes_into_x, "has changed"),
-        ("3.4", first_example_only, "should be ["),
+        ("3.2", divides_in_place, "has changed"),
+        ("3.4", first_example_only, "in the gradient for a batch of"),
+        ("3.4", lambda theta, x, y: batch_gradient(theta, x, y) * max(len(x) / 2, 1), "in the gradient for a batch of"),
         ("3.5", changed_velocity(lambda t, v, g, rate, beta: beta * v + rate * g(t)), "plain momentum"),
+        ("3.5", changed_velocity(lambda t, v, g, r, beta: beta * v + r * (g(t) - beta * g(v))), "in the velocity"),
         ("3.5", changed_velocity(lambda t, v, g, rate, beta: beta * v + rate * g(t + beta * v)), "looked behind"),
         ("3.5", changed_velocity(lambda t, v, g, rate, beta: v + rate * g(t - beta * v)), "beta is missing: a share"),
         ("3.5", changed_velocity(lambda t, v, g, rate, beta: beta * v + rate * g(t - v)), "in the look ahead"),
@@ -378,7 +399,7 @@ def first_example_only(theta, x, y):
         ("3.5", lambda t, v, g, rate, beta: (t - rate * g(t[:2]), v), "an array of theta's shape"),
         ("3.5", old_velocity, "moved by the old velocity"),
         ("3.5", uphill, "uphill"),
-        ("3.5", own_rate_and_beta, "should be"),
+        ("3.5", own_rate_and_beta, "in the velocity, entry"),
         ("3.5", lambda t, v, g, rate, beta: (t, nesterov(t, v, g, rate, beta)[1]), "theta did not move"),
         ("3.5", lambda t, v, g, rate, beta: t, "return two arrays"),
         ("3.6", adamw_counts_from_zero, "there is inf or NaN in theta in step 1"),
@@ -390,7 +411,7 @@ def first_example_only(theta, x, y):
             lambda *given: (*adamw(*given)[:2], adamw(*given)[2] / (1 - given[7][1] ** given[3])),
             "v is a running",
         ),
-        ("3.6", lambda *given: (2 * given[0] - adamw(*given)[0], *adamw(*given)[1:]), "theta should be"),
+        ("3.6", lambda *given: (2 * given[0] - adamw(*given)[0], *adamw(*given)[1:]), "in theta after step 1, entry"),
         ("3.6", lambda *given: (*adamw(*given)[:2], "v"), "number 3 holds no numbers, it is 'v'"),
         ("3.6", adamw_uncorrected, "bias is not corrected"),
         ("3.6", adamw_epsilon_first, "as Keras does"),
@@ -400,7 +421,11 @@ def first_example_only(theta, x, y):
         ("3.6", adamw_decay_afterwards, "old theta"),
         ("3.6", adamw_counts_from_two, "one ahead"),
         ("3.6", adamw_without_square, "without its square"),
-        ("3.6", adamw_doubles_v, "v should be"),
+        ("3.6", adamw_doubles_v, "in v after step 1, entry"),
+        ("3.6", Counting(), "in theta after step"),
+        ("3.6", adamw_with_the_larger_v, "in theta after step"),
+        ("3.6", lambda t, *rest: adamw(np.abs(t), *rest), "in theta after step 1, entry"),
+        ("3.6", lambda t, m, v, n, g, *rest: adamw(t, m, v, n, np.abs(g), *rest), "in m after step 1, entry"),
         ("3.6", adamw_returns_the_corrected_means, "returned uncorrected"),
         ("3.6", lambda t, m, v, n, g, *rest: (t, 0.9 * m + g, v), "counts 1 − beta_1"),
         ("3.6", lambda t, m, v, *rest: (t, *adamw(t, m, v, *rest)[1:]), "theta did not move"),
@@ -443,7 +468,7 @@ def returns_nothing(gradient, start):
     ],
 )
 def test_each_way_to_miss_the_banana_valley_is_explained(mistake, hint):
-    wrong = [str(outcome) for outcome in outcomes("3.8", mistake, 5) if hint not in str(outcome)]
+    wrong = [str(outcome) for outcome in outcomes("3.8", mistake, 2) if hint not in str(outcome)]
     assert not wrong, wrong[0]
 
 
@@ -470,12 +495,19 @@ def cells():
     return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def test_the_autodiff_is_under_eighty_lines(cells):
-    parts = [
-        cell for cell in cells if any(f"{part}" in cell for part in ("class Scalar", "class Array", "def backward"))
-    ]
-    lines = [line for cell in parts for line in cell.splitlines() if line.strip()]
-    assert len(parts) == 4 and len(lines) < 80
+def test_the_autodiff_is_short(cells):
+    parts = [cell for cell in cells if any(part in cell for part in ("class Scalar", "def backward("))]
+    assert len(parts) == 2 and len([line for cell in parts for line in cell.splitlines() if line.strip()]) < 35
+
+
+def test_the_autodiff_adds_over_paths_and_keeps_signs(cells, capsys):
+    names = {}
+    for wanted in ("class Scalar", "def backward("):
+        exec(next(cell for cell in cells if wanted in cell), names)
+    a, b = names["Scalar"](1.5), names["Scalar"](-0.5)
+    names["backward"](a * b + a**3 * b - (a + b) ** 2)
+    assert a.slope == pytest.approx(-0.5 + 3 * 1.5**2 * -0.5 - 2 * 1.0)
+    assert b.slope == pytest.approx(1.5 + 1.5**3 - 2 * 1.0)
 
 
 def test_the_sliders_drawing_works_at_the_ends_of_its_range(cells, capsys, monkeypatch):

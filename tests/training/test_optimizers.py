@@ -9,7 +9,7 @@ import pytest
 from helpers import ROOT
 
 from coursekit.training import optimizers
-from coursekit.training.optimizers import Adam, AdamKeras, GradientDescent, Momentum, RMSprop, descend
+from coursekit.training.optimizers import Adam, AdamKeras, GradientDescent, Momentum, RMSprop, descend, steps_below
 
 CURVATURE = np.array([1.0, 30.0, 100.0])
 START = np.array([-4.0, 2.0, 1.0])
@@ -142,6 +142,15 @@ def test_a_gradient_of_another_shape_is_refused():
         descend(GradientDescent(0.1), lambda theta: theta[:, None], START)
 
 
+@pytest.mark.parametrize(
+    "losses, steps",
+    [([5, 2, 0.5, 0.1], 2), ([0.1, 0.2], 0), ([5, 0.5, 3, 0.5], 3), ([5, 0.5, np.nan], 3), ([5, 0.1, np.inf], 3)],
+    ids=["arrives", "is there at the start", "comes back up", "NaN", "diverges"],
+)
+def test_steps_below_counts_until_no_later_loss_is_above(losses, steps):
+    assert steps_below(losses, 1) == steps
+
+
 # --- notebook 03, where they were born --------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def born():
@@ -170,4 +179,4 @@ def test_each_optimizer_is_about_ten_lines():
 
 def test_every_public_part_says_what_it_is():
     assert "notebook 03" in optimizers.__doc__
-    assert all(part.__doc__ for part in [*ALL, *(kind.step for kind in ALL), descend])
+    assert all(part.__doc__ for part in [*ALL, *(kind.step for kind in ALL), descend, steps_below])
