@@ -29,7 +29,7 @@ _FUNCTIONS_OF = {
     "ch15_unsupervised_learning": "groups",
     "ch16_custom_training_loops": "over_steps",
     "ch17_hyperparameter_tuning": "found_by parallel rungs surrogate tries",
-    "ch18_pruning_and_quantization": "quantizer rounding_errors times weight_histograms",
+    "ch18_pruning_and_quantization": "bytes_stored quantizer rounding_errors times weight_histograms",
     "ch19_weight_clustering": "centroids clusters effects index_shares trade_off weights_before_and_after",
     "ch20_scaling_out": "speedups timeline",
 }  # a module: the functions that it offers. No function may have a module's name: importing one would hide the other.
