@@ -17,8 +17,8 @@ class AccuracyReport:
     first, second: accuracies; intervals: (low, high) of each, Wilson's
     only_first, only_second: examples that one has right and the other wrong; both, neither: the others
     agreement:   share of examples with the same answer, right or wrong
-    difference:  second - first; difference_interval: of it, for the same examples (Bonett and Price's, which has a width
-                 where the two never differ, too)
+    difference:  second - first; difference_interval: of it, for the same examples (Bonett and Price's, which has
+                 a width where the two never differ, too)
     p_value:     of McNemar's exact test: how often two equally good models would differ as much, or more
     confidence:  of the intervals
     """
@@ -77,7 +77,7 @@ def accuracy_report(first, second, x, y, *, confidence=0.95, batch_size=256):
     n, b, c = len(y), int((right[0] & ~right[1]).sum()), int((~right[0] & right[1]).sum())
     z, difference = _normal_quantile(0.5 + confidence / 2), (c - b) / n
     middle = (c - b) / (n + 2)  # one example more on each side: Wald's interval would have no width at b = c = 0
-    margin = z * math.sqrt((b + c + 2 - (c - b) ** 2 / (n + 2))) / (n + 2)
+    margin = z * math.sqrt(b + c + 2 - (c - b) ** 2 / (n + 2)) / (n + 2)
     return AccuracyReport(
         n=n,
         first=float(right[0].mean()),

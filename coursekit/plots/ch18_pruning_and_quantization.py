@@ -1,4 +1,4 @@
-"""Pruning and quantization drawn: weights and what is cut off them, a quantizer's stairs, rounding errors, times, bytes.
+"""Pruning and quantization drawn: weights and what is cut off them, a quantizer's stairs, errors, times, bytes.
 
 Born in notebook 18.
 """
@@ -27,7 +27,8 @@ def weight_histograms(named, thresholds=None):
         for chosen, color, hatch in ((np.abs(middles) >= limit, 0, ""), (np.abs(middles) < limit, 1, "////")):
             ax.bar(middles[chosen], counts[chosen], np.diff(edges)[chosen], color=COLORS[color], hatch=hatch)
         ax.set(title=name, xlabel="weight", yscale="log")
-        said = f"{name}: {weights.size:,} weights, standard deviation {weights.std():.3g}, largest {np.abs(weights).max():.3g}"
+        said = f"{name}: {weights.size:,} weights, standard deviation {weights.std():.3g}, "
+        said += f"largest {np.abs(weights).max():.3g}"
         if limit:
             said += f", {np.mean(np.abs(weights) < limit):.1%} smaller than {limit:.3g} (hatched)"
         words.append(said)

@@ -75,7 +75,9 @@ def test_times_need_two_above_zero(seconds):
 
 
 def test_bytes_stand_beside_their_dots(drawn):
-    figure, caption = drawn("bytes_stored", {"dense": {"plain": 4000, "zipped": 3500}, "pruned": {"plain": 4000, "zipped": None}})
+    figure, caption = drawn(
+        "bytes_stored", {"dense": {"plain": 4000, "zipped": 3500}, "pruned": {"plain": 4000, "zipped": None}}
+    )
     assert caption == "Bytes, on a logarithmic scale. dense: plain 4,000, zipped 3,500; pruned: plain 4,000."
     ax = figure.axes[0]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["dense: plain", "dense: zipped", "pruned: plain"]
