@@ -40,6 +40,7 @@ _HOME_OF = {
     "models": "models",
     "paths": "paths",
     "plots": "plots",
+    "processes": "processes",
     "records": "records",
     "serving": "serving",
     "session": "session",

@@ -35,6 +35,38 @@ def inner_layers(layer):
     return list(layer._flatten_layers(include_self=False, recursive=False))
 
 
+def replace_inner_layers(layer, replacements):
+    """Put other layers in the places of some that are directly inside a layer. replacements: {id of a layer: layer}.
+
+    Relies on: a layer holds those inside it in attributes, in lists, dictionaries and tuples of these, and in its list
+    _layers, whose ids its _tracker keeps in stored_ids["layers"]; on PyTorch modules stand in _modules, and
+    _track_variables() lists a layer's variables anew.
+    """
+
+    def changed(value):
+        if id(value) in replacements:
+            return replacements[id(value)]
+        if type(value) is tuple:
+            return tuple(changed(item) for item in value)
+        if isinstance(value, list):
+            for place, item in enumerate(value):
+                list.__setitem__(value, place, changed(item))
+        if isinstance(value, dict):
+            for key, item in list(value.items()):
+                dict.__setitem__(value, key, changed(item))
+        return value
+
+    for name, value in list(vars(layer).items()):
+        if name not in ("_tracker", "_torch_params"):
+            vars(layer)[name] = changed(value)
+    known = layer._tracker.stored_ids["layers"]
+    for old, new in replacements.items():
+        known.discard(old)
+        known.add(id(new))
+    if hasattr(layer, "_track_variables"):
+        layer._track_variables()
+
+
 def own_trainable_variables(layer):
     """The trainable weights of a layer itself, without those of the layers inside it: a list.
 
@@ -95,6 +127,23 @@ def object_sharing():
     from keras.src.saving.serialization_lib import ObjectSharingScope
 
     return ObjectSharingScope()
+
+
+@contextlib.contextmanager
+def without_trace():
+    """What is built inside takes no names and draws no random numbers that what comes after would have had.
+
+    Relies on: building changes nothing but Python's random numbers and a global attribute, object_name_uids, which
+    counts names.
+    """
+    from keras.src.backend.common import global_state
+
+    before, random_state = copy.copy(global_state.get_global_attribute("object_name_uids")), random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(random_state)
+        global_state.set_global_attribute("object_name_uids", before)
 
 
 @contextlib.contextmanager

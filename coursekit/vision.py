@@ -1,4 +1,7 @@
-"""Images changed and judged: affine maps, bicubic enlargement, PSNR, intersection over union. Born in notebook 07."""
+"""Images changed, cut, put together and judged: affine maps, patches, scenes, enlargement, PSNR, IoU.
+
+Born in notebook 07.
+"""
 
 import numpy as np
 
@@ -54,6 +57,48 @@ def warp(images, matrices, shifts):
         weight = np.abs(1 - down - part[..., 0]) * np.abs(1 - right - part[..., 1])
         out = out + framed[each, row, column] * weight.reshape(weight.shape + (1,) * (images.ndim - 3))
     return out.reshape(images.shape)
+
+
+def random_affine(images, rng, *, angle=0.0, row=0.0, column=0.0, shear=0.0, zoom=0.0):
+    """Each image under an affine map of its own, drawn anew at each call: for augmentation.
+
+    images: as for `warp`. The others are the largest change: angle in radians, row and column in pixels, shear in
+    columns for each row, zoom as a share (0.1: from 0.9 to 1.1, height and width alike). Each is drawn evenly in both
+    directions.
+    """
+    drawn = {name: rng.uniform(-1, 1, len(images)) for name in ("angle", "row", "column", "shear", "zoom")}
+    shift = np.stack([row * drawn["row"], column * drawn["column"]], axis=1)  # (n, 2)
+    larger = 1 + zoom * np.stack([drawn["zoom"], drawn["zoom"]], axis=1)  # (n, 2)
+    return warp(images, *affine(angle * drawn["angle"], shift, shear * drawn["shear"], larger))
+
+
+def patches(photographs, n, size, rng):
+    """n square patches from random places of random ones of the photographs: (n, size, size) or (n, size, size, 3).
+
+    photographs: a list of arrays (height, width) or (height, width, 3), all with color or all without.
+    """
+    cut = []
+    for i in rng.integers(0, len(photographs), n):
+        row, column = (rng.integers(0, side - size + 1) for side in photographs[i].shape[:2])
+        cut.append(photographs[i][row : row + size, column : column + size])
+    return np.stack(cut)
+
+
+def scenes(photographs, digits, labels, size, rng):
+    """Digits in light colors at random places of darkened photographs, and their masks.
+
+    photographs: a list of (height, width, 3), 0 to 1; digits: (n, s, s) or (n, s, s, 1), 0 to 1, s no larger than size;
+    labels: (n,). Returns pictures (n, size, size, 3) and masks (n, size, size): 0 is the background, and 1 + label
+    stands where the ink is above one half.
+    """
+    n, s = digits.shape[:2]
+    ink = np.zeros((n, size, size, 1), "float32")
+    for i, (row, column) in enumerate(rng.integers(0, size - s + 1, (n, 2))):
+        ink[i, row : row + s, column : column + s] = digits[i].reshape(s, s, 1)
+    color = rng.uniform(0.7, 1, (n, 1, 1, 3))
+    pictures = (1 - ink) * 0.6 * patches(photographs, n, size, rng) + ink * color
+    masks = np.where(ink[..., 0] > 0.5, 1 + np.reshape(labels, (n, 1, 1)), 0)
+    return pictures.astype("float32"), masks.astype("int32")
 
 
 def bicubic_matrix(size, factor):

@@ -98,6 +98,32 @@ def test_inner_layers():
         assert internals.inner_layers(layers.Dense(3)) == []
 
 
+def test_replace_inner_layers():
+    class Several(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.one, self.more, self.named = layers.Dense(2), [layers.Dense(3)], {"last": (layers.Dense(4),)}
+
+        def call(self, x):
+            return self.named["last"][0](self.more[0](self.one(x)))
+
+    with promise("replace_inner_layers"):
+        model = Several()
+        model(ops.ones((1, 5)))
+        old = internals.inner_layers(model)
+        new = [layers.Dense(2, name="a"), layers.Dense(3, name="b"), layers.Dense(4, name="c")]
+        for layer, width in zip(new, (5, 2, 3), strict=True):
+            layer.build((None, width))
+        internals.replace_inner_layers(model, {id(a): b for a, b in zip(old, new, strict=True)})
+        assert names(internals.inner_layers(model)) == ["a", "b", "c"]
+        assert (model.one, model.more[0], model.named["last"][0]) == tuple(new)
+        wanted = [id(weight) for layer in new for weight in layer.weights]
+        assert [id(weight) for weight in model.weights] == wanted
+        assert model(ops.ones((1, 5))).shape == (1, 4)
+        if keras.backend.backend() == "torch":
+            assert {id(one) for one in model.parameters()} == {id(weight.value) for weight in model.weights}
+
+
 def test_own_trainable_variables():
     with promise("own_trainable_variables"):
         model = nested()
@@ -115,6 +141,16 @@ def test_current_stateless_scope():
             with keras.StatelessScope() as inner:
                 assert internals.current_stateless_scope() is inner
         assert internals.current_stateless_scope() is None
+
+
+def test_without_trace():
+    with promise("without_trace"):
+        before, state = layers.Dense(2).name, random.getstate()
+        with internals.without_trace():
+            layers.Dense(2).build((None, 3)), layers.Dropout(0.5)
+        assert random.getstate() == state
+        after = layers.Dense(2).name
+        assert int(after.split("_")[-1]) == int("0" + before.removeprefix("dense").removeprefix("_")) + 1
 
 
 @pytest.mark.parametrize("stateless", (False, True))

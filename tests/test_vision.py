@@ -124,3 +124,44 @@ def test_iou_refuses_what_is_no_class():
         vision.intersection_over_union(np.zeros((1, 2)), np.full((1, 2), 3), 3)
     with pytest.raises(ValueError, match="give two alike"):
         vision.intersection_over_union(np.zeros((1, 2)), np.zeros((2, 1)), 3)
+
+
+# --- for augmentation and for pictures to be cut ----------------------------------------------------------------------
+def test_random_maps_stay_within_their_ranges_and_differ(rng):
+    images = np.zeros((300, 9, 9))
+    images[:, 4, 4] = 1
+    moved = vision.random_affine(images, rng, row=2, column=1)
+    mean = np.einsum("nij,ijd->nd", moved, np.stack(np.mgrid[:9, :9], axis=-1)) - 4  # where the pixel has gone
+    assert np.abs(mean[:, 0]).max() <= 2 + 1e-6 and np.abs(mean[:, 1]).max() <= 1 + 1e-6
+    assert mean[:, 0].max() > 1.8 and mean[:, 0].min() < -1.8 and abs(np.corrcoef(mean.T)[0, 1]) < 0.2
+    assert np.allclose(vision.random_affine(images, rng), images)
+
+
+def test_random_turns_shears_and_zooms_are_those_of_affine(rng):
+    images = rng.random((2, 6, 6, 1)).astype("float32")
+    drawn = np.random.default_rng(1)
+    got = vision.random_affine(images, np.random.default_rng(1), angle=0.5, shear=0.2, zoom=0.1)
+    angle, _, _, shear, zoom = (drawn.uniform(-1, 1, 2) for _ in range(5))
+    zooms = 1 + 0.1 * np.stack([zoom, zoom], axis=1)
+    assert np.allclose(got, vision.warp(images, *vision.affine(0.5 * angle, (0, 0), 0.2 * shear, zooms)))
+    assert got.dtype == images.dtype
+
+
+def test_patches_lie_in_their_photographs(rng):
+    high, wide = np.arange(50).reshape(10, 5), 100 + np.arange(60).reshape(5, 12)
+    cut = vision.patches([high, wide], 200, 5, rng)
+    assert cut.shape == (200, 5, 5) and {bool(one.min() >= 100) for one in cut} == {True, False}
+    for one in cut:
+        assert set(np.diff(one, axis=1).ravel()) == {1} and set(np.diff(one, axis=0).ravel()) <= {5, 12}
+    assert vision.patches([np.zeros((8, 8, 3))], 2, 4, rng).shape == (2, 4, 4, 3)
+
+
+def test_scenes_have_bright_ink_where_the_mask_says(rng):
+    digits = np.zeros((40, 4, 4, 1))
+    digits[:, 1:3, 1:3] = 1
+    pictures, masks = vision.scenes([np.full((20, 20, 3), 0.5)], digits, np.arange(40) % 10, 12, rng)
+    assert pictures.shape == (40, 12, 12, 3) and pictures.dtype == "float32" and masks.dtype == "int32"
+    for i, (picture, mask) in enumerate(zip(pictures, masks, strict=True)):
+        assert (mask > 0).sum() == 4 and set(np.unique(mask)) == {0, 1 + i % 10}
+        assert picture[mask > 0].min() >= 0.7 and np.allclose(picture[mask == 0], 0.3)
+    assert len({tuple(np.argwhere(mask)[0]) for mask in masks}) > 10

@@ -31,6 +31,21 @@ def count(option):
     return checked
 
 
+def share(option):
+    """A function that takes a share, from 0 to below 1, for an option."""
+
+    def checked(text):
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1.0
+        if not 0 <= value < 1:
+            raise CoursekitError(f"{option} takes a share from 0 to below 1, such as 0.9, not {text}")
+        return value
+
+    return checked
+
+
 def minutes(text):
     """A length of time: more than nothing, and not without end."""
     try:
@@ -103,6 +118,14 @@ def file(path):
     if path.is_dir():
         raise CoursekitError(f"{path} is a folder; name a file")
     return folder(path.parent) / path.name
+
+
+def existing(path):
+    """`path` as a file that is there."""
+    path = Path(path)
+    if not path.is_file():
+        raise CoursekitError(f"{path} is a folder; name a file" if path.is_dir() else f"there is no file {path}")
+    return path
 
 
 def new_folder(path):

@@ -61,6 +61,9 @@ def _parser():
     _add_doctor(commands)
     _add_bench(commands)
     _add_experiment(commands)
+    _add_compress(commands)
+    _add_inspect(commands)
+    _add_expand(commands)
     _add_help(commands, parser)
     return parser
 
@@ -341,3 +344,85 @@ def _add_experiment(commands):
     parser.add_argument(
         "--recipes", nargs="+", metavar="RECIPE", help="of smallest: 200, 370, 555 or dense (default: all)"
     )
+
+
+def _add_compress(commands):
+    def action(asked):
+        source = arguments.existing(asked.model)
+        data = asked.data and arguments.existing(asked.data)
+        out = arguments.file(asked.output or source.with_suffix(".ckw"))
+        if out.resolve() == source.resolve():
+            raise CoursekitError(f"{out} is the model itself; name another file with -o")
+
+        from coursekit.compression import command_line
+
+        return command_line.compress(
+            source,
+            out,
+            clusters=asked.clusters,
+            prune=asked.prune,
+            data=data,
+            epochs=asked.epochs,
+            codebook=asked.precision,
+            others=asked.precision,
+        )
+
+    parser = _add(
+        commands,
+        "compress",
+        action,
+        summary="Write a saved Keras model as a small file, pruned and clustered if asked, and check what it computes.",
+        example="compress model.keras --clusters 16 --prune 0.9 --data train.npz -o model.ckw",
+    )
+    parser.add_argument("model", metavar="MODEL", help="a file of model.save, such as model.keras")
+    clusters = arguments.count("--clusters")
+    parser.add_argument("--clusters", type=clusters, metavar="K", help="at most K values in each weight tensor")
+    share = arguments.share("--prune")
+    parser.add_argument("--prune", type=share, metavar="SHARE", help="this share of the weights becomes 0, such as 0.9")
+    about = "an .npz file: x to compare answers on, and y too to train on with the model's own loss"
+    parser.add_argument("--data", metavar="FILE", help=about)
+    epochs = arguments.count("--epochs")
+    parser.add_argument("--epochs", type=epochs, default=3, metavar="N", help="for each step, with y (default: 3)")
+    about = "of the numbers in the file (default: float32, which loses nothing)"
+    parser.add_argument("--precision", choices=["float32", "float16"], default="float32", help=about)
+    parser.add_argument("-o", "--output", metavar="FILE", help="default: MODEL with the ending .ckw")
+
+
+def _add_inspect(commands):
+    def action(asked):
+        path = arguments.existing(asked.file)
+
+        from coursekit.compression import command_line
+
+        return command_line.inspect(path)
+
+    parser = _add(
+        commands,
+        "inspect",
+        action,
+        summary="Print what the bytes of a compressed model go to.",
+        example="inspect model.ckw",
+    )
+    parser.add_argument("file", metavar="FILE", help="a file of `coursekit compress` or save_compressed")
+
+
+def _add_expand(commands):
+    def action(asked):
+        path = arguments.existing(asked.file)
+        out = arguments.file(asked.output or path.with_suffix(".keras"))
+        if out.suffix not in (".keras", ".h5"):
+            raise CoursekitError(f"{out} must end with .keras or .h5, by which Keras knows the format")
+
+        from coursekit.compression import command_line
+
+        return command_line.expand(path, out)
+
+    parser = _add(
+        commands,
+        "expand",
+        action,
+        summary="Write a compressed model in Keras's own format.",
+        example="expand model.ckw -o model.keras",
+    )
+    parser.add_argument("file", metavar="FILE", help="a file of `coursekit compress` or save_compressed")
+    parser.add_argument("-o", "--output", metavar="FILE", help="default: FILE with the ending .keras")

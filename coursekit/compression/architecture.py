@@ -18,30 +18,33 @@ import re
 import zlib
 
 from coursekit.errors import CompressedFileError
-from coursekit.keras_internals import FUNCTIONAL_MODULE, OPERATION_MODULES, object_sharing
+from coursekit.keras_internals import FUNCTIONAL_MODULE, OPERATION_MODULES, every_layer, object_sharing
 
 MOST_TEXT = 2**22  # characters of a description; a network of a thousand layers has a tenth of that
 MOST_DEPTH = 60
 MOST_LOOPS = 1000  # steps of a loop that Keras would unroll while it builds a layer
 
 # What a file may name. Left out on purpose: Lambda, TFSMLayer, TorchModuleWrapper, JaxLayer and FlaxLayer run foreign
-# code; StringLookup, TextVectorization and their like open files that the description names.
+# code; StringLookup, TextVectorization and their like open files that the description names (_TABLES).
 ALLOWED = {
     "keras.layers": """
         Activation ActivityRegularization AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D
         AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D Add AdditiveAttention AlphaDropout Attention
-        Average AveragePooling1D AveragePooling2D AveragePooling3D BatchNormalization Bidirectional CenterCrop
-        Concatenate Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose ConvLSTM1D ConvLSTM2D
-        ConvLSTM3D Cropping1D Cropping2D Cropping3D Dense DepthwiseConv1D DepthwiseConv2D Dot Dropout ELU EinsumDense
-        Embedding Flatten GRU GRUCell GaussianDropout GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D
-        GlobalAveragePooling3D GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D GroupNormalization
-        GroupQueryAttention GroupedQueryAttention Identity InputLayer LSTM LSTMCell LayerNormalization LeakyReLU
-        Masking MaxPooling1D MaxPooling2D MaxPooling3D Maximum Minimum MultiHeadAttention Multiply Normalization PReLU
-        Permute RMSNormalization RNN RandomBrightness RandomContrast RandomCrop RandomFlip RandomRotation
-        RandomTranslation RandomZoom ReLU RepeatVector Rescaling Reshape Resizing ReversibleEmbedding SeparableConv1D
-        SeparableConv2D SimpleRNN SimpleRNNCell Softmax SpatialDropout1D SpatialDropout2D SpatialDropout3D
-        SpectralNormalization StackedRNNCells Subtract TimeDistributed UnitNormalization UpSampling1D UpSampling2D
-        UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D""",
+        AutoContrast Average AveragePooling1D AveragePooling2D AveragePooling3D BatchNormalization Bidirectional
+        CategoryEncoding CenterCrop Concatenate Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose
+        ConvLSTM1D ConvLSTM2D ConvLSTM3D Cropping1D Cropping2D Cropping3D Dense DepthwiseConv1D DepthwiseConv2D
+        Discretization Dot Dropout ELU EinsumDense Embedding Equalization Flatten GRU GRUCell GaussianDropout
+        GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D GlobalMaxPooling1D
+        GlobalMaxPooling2D GlobalMaxPooling3D GroupNormalization GroupQueryAttention GroupedQueryAttention Identity
+        InputLayer LSTM LSTMCell LayerNormalization LeakyReLU Masking MaxPooling1D MaxPooling2D MaxPooling3D Maximum
+        Minimum MultiHeadAttention Multiply Normalization PReLU Permute RMSNormalization RNN RandomBrightness
+        RandomColorDegeneration RandomColorJitter RandomContrast RandomCrop RandomElasticTransform RandomErasing
+        RandomFlip RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization RandomRotation
+        RandomSaturation RandomSharpness RandomShear RandomTranslation RandomZoom ReLU RepeatVector Rescaling Reshape
+        Resizing ReversibleEmbedding SeparableConv1D SeparableConv2D SimpleRNN SimpleRNNCell Softmax Solarization
+        SpatialDropout1D SpatialDropout2D SpatialDropout3D SpectralNormalization StackedRNNCells Subtract
+        TimeDistributed UnitNormalization UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D
+        ZeroPadding3D""",
     "keras": "Sequential DTypePolicy",
     FUNCTIONAL_MODULE: "Functional",
     "keras.initializers": """
@@ -53,7 +56,9 @@ ALLOWED = {
     "keras.quantizers": "AbsMaxQuantizer Int8QuantizationConfig Int4QuantizationConfig",
 }
 ALLOWED = {module: tuple(names.split()) for module, names in ALLOWED.items()}
-_PLAIN = {"__keras_tensor__", "__slice__", "__ellipsis__"}  # how Keras writes tensors, slices and `...`
+_TABLES = ("StringLookup", "IntegerLookup", "TextVectorization", "Hashing", "HashedCrossing", "FeatureSpace")
+_NUMBERS = {"__tensor__", "__numpy__"}  # how Keras writes constants: a list of numbers and a dtype
+_PLAIN = {"__keras_tensor__", "__slice__", "__ellipsis__", *_NUMBERS}  # and tensors between layers, slices and `...`
 _NAMELESS = (
     "keras.initializers",
     "keras.regularizers",
@@ -576,6 +581,11 @@ def _named(token):
 
 
 def _refusal(name):
+    if name in _TABLES:
+        return CompressedFileError(
+            f"{name!r} makes numbers of words or of other numbers by a table, and a compressed file holds no tables: "
+            "save a model of the layers after it, and apply it to the inputs before"
+        )
     return CompressedFileError(
         f"{str(name)[:80]!r} is none of Keras's own layers that a compressed file may name. Strip the model of "
         "wrappers (strip_clustering, strip_pruning); if you trust the class, hand it over: custom_objects={...}"
@@ -663,6 +673,8 @@ def _check(value, most, trusted, strangers):
     if isinstance(value, list):
         for item in value:
             _check(item, most, trusted, strangers)
+    if isinstance(value, dict) and value.get("class_name") in _NUMBERS:
+        return _check_constant(value.get("config"))
     if isinstance(value, dict):
         if "class_name" in value or "registered_name" in value:
             _check_object(value, most, trusted)
@@ -692,6 +704,19 @@ def _check_object(value, most, trusted):
             f"the file describes an input of {size:.3g} numbers, and at most {most:,} are allowed"
         )
     return None
+
+
+def _check_constant(config):
+    """Refuse a constant that is anything else than numbers, in lists of lists, and one of Keras's dtypes."""
+    from keras.backend import standardize_dtype
+
+    if not isinstance(config, dict) or set(config) != {"value", "dtype"} or not _are_numbers(config["value"]):
+        raise CompressedFileError("the file describes a constant that is made of something else than numbers")
+    standardize_dtype(config["dtype"])  # a ValueError for one that Keras doesn't know
+
+
+def _are_numbers(value):
+    return all(map(_are_numbers, value)) if isinstance(value, list) else isinstance(value, int | float)
 
 
 def _check_activation(name):
@@ -724,7 +749,39 @@ def build(description, custom_objects=None):
         raise CompressedFileError(f"Keras can't build the model that is described ({_first_line(error)})") from error
     if not isinstance(model, Model):
         raise CompressedFileError(f"what is described is a {type(model).__name__} and no model")
+    _freeze(model, description)
     return model
+
+
+def _freeze(model, description):
+    """Freeze the Sequential models that were frozen as a whole, which Keras forgets when it builds them."""
+    from keras import Sequential
+
+    frozen = {config.get("name") for config in _frozen(description)}
+    for layer in every_layer(model) if frozen else ():
+        if layer.name in frozen and isinstance(layer, Sequential):
+            layer.trainable = False
+
+
+def _frozen(value):
+    """The configurations of all Sequential models in a description that are not to be trained."""
+    if (
+        isinstance(value, dict)
+        and value.get("class_name") == "Sequential"
+        and value["config"].get("trainable") is False
+    ):
+        yield value["config"]
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _frozen(item)
+
+
+def without_states(value):
+    """A long description in which no recurrent layer keeps its state, whose variables can't be made without values."""
+    if isinstance(value, list):
+        return [without_states(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: False if key == "stateful" and item is True else without_states(item) for key, item in value.items()}
 
 
 def _for_this_keras(value):

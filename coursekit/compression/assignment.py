@@ -45,14 +45,19 @@ def nearest(weights, centroids, keep_zeros=False):
     """The nearest centroid of each weight, shaped like the weights, and which one it is.
 
     The second is a pair: a place for each weight in the sorted centroids, and the order that sorts them.
-    Of two that are equally near, the smaller is taken.
+    Of two that are equally near, the smaller is taken. Half precision is searched in float32, which every backend can.
     """
     look_up = _nearest if len(centroids.shape) == 1 else _nearest_per_channel
-    values, places, order = look_up(weights, centroids)
-    values = ops.reshape(values, weights.shape)
+    values, places, order = look_up(_single(weights), _single(centroids))
+    values = ops.reshape(ops.cast(values, weights.dtype), weights.shape)
     if keep_zeros:
         values = ops.where(weights == 0, 0.0, values)
     return values, (places, order)
+
+
+def _single(tensor):
+    half = keras.backend.standardize_dtype(tensor.dtype) in ("float16", "bfloat16")
+    return ops.cast(tensor, "float32") if half else tensor
 
 
 def _nearest(weights, centroids):
@@ -129,7 +134,7 @@ def _for_tensorflow():
 def _sums(slopes, where, centroids):
     """The gradients of the weights added up for each centroid: shaped like the centroids, in their own order."""
     places, order = where
-    slopes, count = ops.reshape(slopes, (-1,)), order.shape[0]
+    kind, slopes, count = slopes.dtype, ops.reshape(_single(slopes), (-1,)), order.shape[0]
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
@@ -141,4 +146,4 @@ def _sums(slopes, where, centroids):
         ranked = torch.bincount(places, weights=slopes, minlength=count).to(slopes.dtype)
     else:
         ranked = ops.segment_sum(slopes, places, num_segments=count)
-    return ops.reshape(ops.take(ranked, ops.argsort(order)), centroids.shape)
+    return ops.cast(ops.reshape(ops.take(ranked, ops.argsort(order)), centroids.shape), kind)

@@ -42,8 +42,15 @@ def cluster_weights(
     the same names. It is compiled with the same loss, metrics and optimizer settings if the model was, and the
     optimizer starts afresh; tensorflow-model-optimization advises a lower learning rate.
 
-    Raises CompressionError, a ValueError that names the layer, for a model without weights, one that is wrapped
-    already, a layer of which nothing is known, weights that are NaN, and more clusters than a tensor has weights.
+    A tensor with fewer weights than clusters stays as it is, since it has few values anyway. In a list, layers without
+    weights that count (Dropout, pooling, normalizations) come back as copies. A Sequential without an Input is wrapped
+    at once and gets its centroids when it is built, and layers that are clustered already stay so. A model of a class
+    of its own keeps its methods, its attributes and its train_step. In a training loop of your own, take the copy's
+    optimizer: the original's knows none of the copy's weights.
+
+    Raises CompressionError, a ValueError that names the layer, for a model without weights, one that is pruned at the
+    moment, a layer of which nothing is known, weights that are NaN, and where every tensor has fewer weights than
+    clusters.
     """
     for thing in to_cluster if isinstance(to_cluster, list | tuple) else [to_cluster]:
         _check_is_layer(thing)
@@ -55,17 +62,19 @@ def cluster_weights(
         "seed": int(seed),
     }
     if isinstance(to_cluster, list | tuple):
-        return [wrap(layer, layers, ClusterWeights, settings) for layer in to_cluster]
+        return [wrap(layer, layers, ClusterWeights, settings, one_of_several=True) for layer in to_cluster]
     return wrap(to_cluster, layers, ClusterWeights, settings)
 
 
-def strip_clustering(model):
+def strip_clustering(model, check=True):
     """A plain copy of a clustered model: the layers it was made of, each with its clustered weights.
 
-    Compiled like the model. Raises CompressionError for what is no Keras model.
+    check: whether both are run on two random inputs, to see that they compute the same.
+
+    Compiled like the model. Raises CompressionError for what is no Keras model, and where the two differ.
     """
     _check_is_layer(model)
-    return strip(model, ClusterWeights)
+    return strip(model, ClusterWeights, check)
 
 
 def cluster_scope():
@@ -126,8 +135,7 @@ class ClusterWeights(WeightWrapper):
         k = self.number_of_clusters
         for variable, name in zip(variables, names, strict=True):
             shape = (k - self.preserve_sparsity,)
-            channels = variable.shape[-1] if self._per_channel(variable) else None
-            _check_size(variable, name, k, channels)
+            channels = variable.shape[-1] if _per_channel(self.layer, variable, self.cluster_per_channel) else None
             shape = shape if channels is None else (channels, *shape)
             centroids = self.add_weight(
                 name=f"{variable.name}_centroids",
@@ -141,8 +149,11 @@ class ClusterWeights(WeightWrapper):
             self.centroids.append(centroids)
             self.caches.append(_Cache(variable, shape))
 
-    def _per_channel(self, variable):
-        return self.cluster_per_channel and isinstance(self.layer, keras.layers.Conv2D) and len(variable.shape) == 4
+    @staticmethod
+    def refusal_of(layer, variable, name, settings):
+        """Why a tensor has too few weights for so many clusters; None where it has enough."""
+        per_channel = _per_channel(layer, variable, settings["cluster_per_channel"])
+        return _too_few(variable, name, settings["number_of_clusters"], variable.shape[-1] if per_channel else None)
 
     def _place(self, variable, name, shape, dtype):
         """The values that the centroids start from."""
@@ -210,14 +221,19 @@ class ClusterWeights(WeightWrapper):
         }
 
 
-def _check_size(variable, name, k, channels):
+def _per_channel(layer, variable, asked):
+    return asked and isinstance(layer, keras.layers.Conv2D) and len(variable.shape) == 4
+
+
+def _too_few(variable, name, k, channels):
     weights = int(np.prod(variable.shape)) // (channels or 1)
-    if k > weights:
-        each = " for each channel" if channels else ""
-        raise CompressionError(
-            f"{name} has {weights} weights{each}, which can't be put in {k} clusters: take fewer, or leave the layer "
-            "out with layers=..."
-        )
+    if k <= weights:
+        return None
+    each = " for each channel" if channels else ""
+    return (
+        f"{name} has {weights} weights{each}, which can't be put in {k} clusters: take fewer, or leave the layer "
+        "out with layers=..."
+    )
 
 
 class _Cache(keras.layers.Layer):

@@ -21,8 +21,8 @@ import numpy as np
 
 from coursekit.compression import architecture, coder
 from coursekit.console import table
-from coursekit.errors import CompressedFileError, FileNotWritten
-from coursekit.keras_internals import without_memory
+from coursekit.errors import CompressedFileError, CompressionError, FileNotWritten
+from coursekit.keras_internals import without_memory, without_trace
 from coursekit.paths import write_whole
 
 MAGIC, VERSION = b"ckw", 1
@@ -175,7 +175,7 @@ def _periods(shapes):
 
 
 # --- saving -----------------------------------------------------------------------------------------------------------
-def save_compressed(model, path, *, codebook="float32", others="float32", names=True, custom_objects=None):
+def save_compressed(model, path, *, codebook="float32", others="float32", names=True, custom_objects=None, check=True):
     """Write a Keras 3 model into a small file. What it was compiled with and its optimizer's state are not stored.
 
     model:    built; the result of `strip_clustering` or `strip_pruning`, or any other of Keras's own layers
@@ -185,16 +185,21 @@ def save_compressed(model, path, *, codebook="float32", others="float32", names=
               dtypes than float32 and float64 are always kept as they are.
     names:    False gives the layers the names they would have in a new session, which saves some bytes
     custom_objects: {name: class} of layers that are not Keras's own; `load_compressed` then needs the same
+    check:    whether the model and a copy of it, built from the description and the weights, are run on two random
+              inputs, to see that they compute the same. A batch of inputs is taken instead of random ones.
 
     Before it is written, it is read back from memory and compared. Returns a `Summary`. Raises CompressedFileError if
-    the model can't be described, is not built or holds NaN, or if the disk is full or read-only; ValueError for another
-    precision.
+    the model can't be described, is not built or holds NaN, if it keeps more than its weights and would compute
+    something else once loaded, or if the disk is full or read-only; ValueError for another precision.
     """
     for what, precision in (("codebook", codebook), ("others", others)):
         if precision not in _PRECISIONS:
             raise ValueError(f"{what} is {precision!r}; choose one of {', '.join(_PRECISIONS)}")
     _check_model(model)
     described = _described(model, names, custom_objects)
+    _check_states(model)
+    if check is not False:
+        _check_predictions(model, described, custom_objects, None if check is True else check)
     arrays = []
     for weight in model.weights:
         try:
@@ -235,15 +240,50 @@ def _described(model, names, custom_objects):
     description = architecture.describe(model)
     architecture.check(description, 2**53, custom_objects or {})
     described = architecture.pack(description, names)
+    unpacked, wanted = architecture.unpack(described), described
+    trial = architecture.without_states(unpacked)
+    if trial != unpacked:
+        wanted = architecture.pack(architecture.without_states(description), names)
     with without_memory():
-        again = architecture.build(architecture.unpack(described), custom_objects)
-        same = architecture.pack(architecture.describe(again), names) == described
+        again = architecture.build(trial, custom_objects)
+        same = architecture.pack(architecture.describe(again), names) == wanted
     if not same or architecture.weights_of(again) != architecture.weights_of(model):
         raise CompressedFileError(
             f"{model.name!r} doesn't come back from its own configuration: its layers, or the shapes of its weights, "
             "differ. Layers shared between nested models and changes made after building are not in a configuration"
         )
     return described
+
+
+def _check_states(model):
+    from coursekit.compression.model_copy import kept_states
+
+    for layer, state in kept_states(model):
+        if np.any(_array(state)):
+            raise CompressedFileError(
+                f"layer {layer.name!r} is stateful and holds a state, which a file doesn't keep: call reset_state() on "
+                "it, then save"
+            )
+
+
+def _check_predictions(model, described, custom_objects, inputs):
+    """Refuse a model that a copy of its architecture and its weights would not do for."""
+    from coursekit.compression.model_copy import derive_state
+    from coursekit.compression.probe import check_same
+
+    with without_trace():
+        copy = architecture.build(architecture.unpack(described), custom_objects)
+    for mine, its in zip(copy.weights, model.weights, strict=True):
+        mine.assign(its)
+    derive_state(copy)
+    try:
+        check_same(model, copy, inputs)
+    except CompressionError as error:
+        raise CompressedFileError(
+            f"{model.name!r} would compute something else once it is loaded ({error}): a layer keeps what it knows "
+            "elsewhere than in its weights. Give its class save_own_variables and load_own_variables, or look for "
+            "yourself and give check=False"
+        ) from None
 
 
 def _array(weight):
@@ -273,6 +313,17 @@ def _summary(model, path, arrays, content, described, stream, parts, codebook, o
     return Summary(path, len(content), codebook, others, whole, tensors)
 
 
+def account(path, **limits):
+    """(the model in a file, a Summary of what its bytes go to). limits: as of load_compressed."""
+    model = load_compressed(path, **limits)
+    content = _read(Path(path), Path(path).stat().st_size)
+    described, stream = _parts_of(content, path)
+    arrays = [_array(weight) for weight in model.weights]
+    precision = {what: _PRECISIONS[bool(content[_START] & bit)] for what, bit in _HALF.items()}
+    parts = _encode(arrays)[1]
+    return model, _summary(model, str(path), arrays, content, described, stream, parts, **precision)
+
+
 # --- loading ----------------------------------------------------------------------------------------------------------
 def load_compressed(path, *, max_parameters=100_000_000, custom_objects=None):
     """The model in a file of `save_compressed`: a plain Keras model, not compiled, on whatever backend runs.
@@ -284,17 +335,20 @@ def load_compressed(path, *, max_parameters=100_000_000, custom_objects=None):
     Raises CompressedFileError if the file is missing, cut, altered, of a newer version, too large, or names a layer
     that is not allowed.
     """
+    from coursekit.compression.model_copy import derive_state
+
     described, stream = _parts_of(_read(Path(path), 16 * max_parameters + 4 * architecture.MOST_TEXT), path)
     description = architecture.unpack(described)
     architecture.check(description, max_parameters, custom_objects or {})
     with without_memory():
-        trial = architecture.weights_of(architecture.build(description, custom_objects))
+        trial = architecture.weights_of(architecture.build(architecture.without_states(description), custom_objects))
     _check_size(trial, max_parameters)
     model = architecture.build(description, custom_objects)
     wanted = architecture.weights_of(model)
     _check_size(wanted, max_parameters)
     for weight, array in zip(model.weights, _decode(stream, wanted), strict=True):
         weight.assign(array)
+    derive_state(model)
     return model
 
 

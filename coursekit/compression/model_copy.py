@@ -19,6 +19,7 @@ _NOTHING_OF = (
     kl.BatchNormalization,
     kl.LayerNormalization,
     kl.GroupNormalization,
+    kl.RMSNormalization,
     kl.SpectralNormalization,
     kl.PReLU,
     kl.DepthwiseConv1D,  # one filter per channel: few weights, and accuracy suffers (so tensorflow-model-optimization)
@@ -34,6 +35,7 @@ _WEIGHTS_OF = (
     ((kl.Conv1DTranspose, kl.Conv2DTranspose, kl.Conv3DTranspose), ("kernel",)),
     ((kl.Embedding,), ("embeddings",)),
 )
+_OF_A_CELL = ("kernel", "recurrent_kernel")  # of the cells that Keras doesn't export, inside ConvLSTM2D and its like
 _WHOLE = (
     kl.MultiHeadAttention,
     kl.GroupQueryAttention,
@@ -51,33 +53,36 @@ class ChosenWeight:
     name: str
 
 
-def chosen_weights(model, rule=None, *, method, verb):
+def chosen_weights(model, rule=None, *, method, verb, passed_over=()):
     """The weights of a layer or model that `rule` chooses: a list of ChosenWeight, each variable once.
 
     rule:    None for all; a function of a layer that says yes or no; or a layer, a class, a name, or a list of these,
              which means those layers and what is inside them.
     method:  the name of the method by which a class of one's own says which of its weights count.
     verb:    "cluster" or "prune", for messages.
+    passed_over:  a class of layers that are left as they are, with all that is inside them.
 
-    Raises CompressionError for a layer with weights of which nothing is known, for a name that no layer has, and where
-    the rule chooses nothing.
+    Raises CompressionError for a layer with weights of which nothing is known, and for a name that no layer has.
     """
-    _check_names(rule, model)
+    check_names(rule, model)
     chosen, seen = [], set()
     for unit, above in _units(model):
-        if not _is_chosen(rule, unit, above):
+        if not is_chosen(rule, unit, above) or any(isinstance(layer, passed_over) for layer in (unit, *above)):
             continue
         for leaf in _leaves(unit):
-            for name, variable in _weights_of(leaf, method, verb):
+            for name, variable in _weights_of(leaf, method, verb, unit):
                 if id(variable) not in seen:
                     seen.add(id(variable))
                     inside = unit.name if leaf is unit else f"{unit.name}/{leaf.name}"
                     chosen.append(ChosenWeight(unit, variable, f"{inside}/{name}"))
-    if not chosen:
-        raise CompressionError(
-            f"there is nothing to {verb} in {model.name!r}: none of the layers chosen has a kernel or embeddings"
-        )
     return chosen
+
+
+def nothing_chosen(model, verb):
+    """The refusal of a model in which a rule has chosen no weight."""
+    return CompressionError(
+        f"there is nothing to {verb} in {model.name!r}: none of the layers chosen has a kernel or embeddings"
+    )
 
 
 def _units(layer, above=(), seen=None):
@@ -97,7 +102,7 @@ def _leaves(unit):
     return every_layer(unit) if isinstance(unit, _WHOLE) else [unit]
 
 
-def _weights_of(layer, method, verb):
+def _weights_of(layer, method, verb, unit):
     if hasattr(layer, method):
         given = getattr(layer, method)()
         return [pair if isinstance(pair, tuple) else (pair.name, pair) for pair in given]
@@ -108,9 +113,12 @@ def _weights_of(layer, method, verb):
     for classes, names in _WEIGHTS_OF:
         if isinstance(layer, classes):
             return [(name, getattr(layer, name)) for name in names]
+    if isinstance(unit, kl.RNN) and all(hasattr(layer, name) for name in _OF_A_CELL):
+        return [(name, getattr(layer, name)) for name in _OF_A_CELL]
+    inside = "" if layer is unit else f" inside {unit.name!r}"
     raise CompressionError(
-        f"layer {layer.name!r} is of the class {type(layer).__name__}, and which of its weights to {verb} is not "
-        f"known: leave it out with layers=..., or give the class a method {method}() that returns them"
+        f"layer {layer.name!r}{inside} is of the class {type(layer).__name__}, and which of its weights to {verb} is "
+        f"not known: leave {unit.name!r} out with layers=..., or give the class a method {method}() that returns them"
     )
 
 
@@ -118,7 +126,8 @@ def _as_list(rule):
     return list(rule) if isinstance(rule, list | tuple | set) else [rule]
 
 
-def _is_chosen(rule, unit, above):
+def is_chosen(rule, unit, above=()):
+    """Whether a rule means a layer, or one of those that it is inside of."""
     if rule is None:
         return True
     if callable(rule) and not inspect.isclass(rule) and not isinstance(rule, keras.Layer):
@@ -130,7 +139,8 @@ def _is_chosen(rule, unit, above):
     return False
 
 
-def _check_names(rule, model):
+def check_names(rule, model):
+    """Refuse a rule with a name that no layer of the model has."""
     names = {layer.name for layer in every_layer(model)}
     for wanted in _as_list(rule):
         if isinstance(wanted, str) and wanted not in names:
@@ -160,7 +170,7 @@ def check_is_built(layer):
 
 
 def copy_layer(layer):
-    """A layer like this one, of the same weights, that shares nothing with it.
+    """A layer like this one, of the same weights and state, that shares nothing with it.
 
     Raises CompressionError for a class that cannot be made anew from its configuration.
     """
@@ -168,24 +178,123 @@ def copy_layer(layer):
     for inner in every_layer(layer):  # activations and the like that were never registered with Keras
         known.update({value.__name__: value for value in vars(inner).values() if inspect.isfunction(value)})
     try:
-        with keras.saving.custom_object_scope(known):
-            copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer), safe_mode=False)
+        with keras.saving.custom_object_scope(known), not_compiled(every_layer(layer)):
+            copy = _made_anew(layer)
         if layer.built:
             _build_like(copy, layer)
             copy.set_weights(layer.get_weights())
+            copy_state(copy, layer)
+        else:
+            _copy_table(copy, layer)
     except (TypeError, ValueError, NotImplementedError) as error:
         raise CompressionError(
             f"{layer.name!r} of the class {type(layer).__name__} can't be copied from its configuration: give the "
-            f"class the methods get_config and build ({error})"
+            f"class the methods get_config and build ({_first_line(error)})"
         ) from error
     return copy
 
 
+def _made_anew(layer):
+    """A layer from the configuration of this one, not compiled, and built if Keras knows for which shape."""
+    described = keras.saving.serialize_keras_object(layer)
+    described.pop("compile_config", None)
+    described["config"] = plain_config(type(layer), described["config"])
+    copy = keras.saving.deserialize_keras_object(described, safe_mode=False)
+    copy.name = layer.name
+    return copy
+
+
+def plain_config(kind, config):
+    """A configuration without what Keras's own get_config names and the __init__ of this class doesn't take."""
+    taken = inspect.signature(kind.__init__).parameters.values()
+    own = not issubclass(kind, keras.Model) or kind.get_config is not keras.Model.get_config
+    if own or any(one.kind is one.VAR_KEYWORD for one in taken):
+        return config
+    return {key: value for key, value in config.items() if key in {one.name for one in taken}}
+
+
+def _first_line(error):
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
 def _build_like(copy, layer):
-    if len(copy.weights) != len(layer.weights) and layer.get_build_config():
-        shape = layer.get_build_config().get("input_shape")
-        copy(keras.ops.zeros([1 if size is None else size for size in shape]))
+    if len(copy.weights) != len(layer.weights):
+        run_on_zeros(copy, layer.get_build_config())
     copy.built = True
+
+
+def run_on_zeros(model, shapes):
+    """Build a model of a class of its own by a call on zeros, as it was built. shapes: of its get_build_config()."""
+    if shapes and shapes.get("input_shape"):
+        model(_zeros(shapes["input_shape"]))
+
+
+def _zeros(shape):
+    """Zeros for a shape, or for a list or dictionary of shapes."""
+    if isinstance(shape, dict):
+        return {key: _zeros(one) for key, one in shape.items()}
+    if shape and isinstance(shape[0], list | tuple | dict):
+        return [_zeros(one) for one in shape]
+    return keras.ops.zeros([1 if size is None else size for size in shape])
+
+
+def copy_state(copy, layer):
+    """Give a copy, of the same weights already, what else the layer has learned, and what its class derives from it.
+
+    That is: the tables of words of StringLookup, IntegerLookup and TextVectorization; the states of recurrent layers
+    that keep theirs; and whatever save_own_variables and load_own_variables of a class carry from one to the other, as
+    in a file of Keras's own: Normalization computes its mean and variance anew.
+    """
+    for new, old in zip(every_layer(copy), every_layer(layer), strict=True):
+        if _has_own(old, "load_own_variables"):
+            store = {}
+            old.save_own_variables(store)
+            if store:
+                try:
+                    new.load_own_variables({key: keras.ops.convert_to_numpy(value) for key, value in store.items()})
+                except AttributeError as error:  # Keras 3.10 can't load TextVectorization's weights of tf-idf
+                    raise CompressionError(
+                        f"Keras {keras.__version__} can't copy what {old.name!r} keeps besides weights ({error}); "
+                        "take a newer Keras, or a model of the layers after it"
+                    ) from error
+        _copy_table(new, old)
+        for mine, its in zip(_states(new), _states(old), strict=True):
+            mine.assign(keras.ops.convert_to_numpy(its))
+
+
+def _has_own(layer, method):
+    return getattr(type(layer), method) is not getattr(keras.Layer, method)
+
+
+def _copy_table(new, old):
+    """Give a layer the table of words of another: one of Keras's three that look words or numbers up."""
+    if not hasattr(old, "lookup_table") or not old.get_vocabulary(include_special_tokens=False):
+        return
+    weights = {}
+    if old.output_mode == "tf_idf":
+        weights["idf_weights"] = keras.ops.convert_to_numpy(old.idf_weights_const)
+    new.set_vocabulary(old.get_vocabulary(), **weights)
+
+
+def _states(layer):
+    """The states that a recurrent layer keeps from batch to batch: a list of variables."""
+    states = getattr(layer, "states", None) if getattr(layer, "stateful", False) else None
+    return keras.tree.flatten(states) if states is not None else []
+
+
+def kept_states(model):
+    """[(layer, variable)] of the states that recurrent layers of a model keep from batch to batch."""
+    return [(layer, state) for layer in every_layer(model) for state in _states(layer)]
+
+
+def derive_state(model):
+    """Let each layer compute anew what it derives from its weights, which were set one by one."""
+    for layer in every_layer(model):
+        if hasattr(layer, "finalize_state") and _has_own(layer, "load_own_variables"):
+            store = {}
+            layer.save_own_variables(store)
+            if store:
+                layer.load_own_variables({key: keras.ops.convert_to_numpy(value) for key, value in store.items()})
 
 
 def copy_model(model, exchange):
@@ -204,8 +313,22 @@ def copy_model(model, exchange):
 
     with not_compiled(every_layer(model)):  # clone_model would compile each copy, and fail where it can't
         copy = keras.models.clone_model(model, clone_function=exchange_or_copy, recursive=True)
+    if type(copy) is not type(model) and type(model).train_step is not keras.Model.train_step:
+        raise CompressionError(
+            f"{model.name!r} is made of layers by the __init__ of {type(model).__name__}, and its train_step would be "
+            "lost: keep the layers in attributes and give the class a call method, or give the class no __init__"
+        )
+    _freeze_like(copy, model)
     compile_like(copy, model)
     return copy
+
+
+def _freeze_like(copy, model):
+    """Freeze the models in a copy that were frozen as a whole, which clone_model forgets."""
+    frozen = {inner.name for inner in every_layer(model) if isinstance(inner, keras.Model) and not inner.trainable}
+    for inner in every_layer(copy):
+        if isinstance(inner, keras.Model) and inner.name in frozen:
+            inner.trainable = False
 
 
 def compile_like(copy, model):

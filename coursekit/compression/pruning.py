@@ -27,8 +27,8 @@ class _Schedule:
             raise CompressionError(
                 f"begin_step is {begin_step} and frequency {frequency}; steps count from 0, by 1 or more"
             )
-        if not (endless and end_step == -1) and end_step <= begin_step - endless:
-            raise CompressionError(f"end_step is {end_step}, which is not after begin_step, {begin_step}")
+        if not (endless and end_step == -1) and end_step < begin_step:
+            raise CompressionError(f"end_step is {end_step}, which is before begin_step, {begin_step}")
 
     def _is_due(self, step):
         in_time = self.begin_step <= step and (self.end_step == -1 or step <= self.end_step)
@@ -68,7 +68,8 @@ class PolynomialDecay(_Schedule):
     """The share of pruned weights rises, fast at first, from `initial_sparsity` to `final_sparsity` at `end_step`.
 
     At step t it is final + (initial − final) · (1 − (t − begin_step) / (end_step − begin_step))^power
-    (Zhu and Gupta 2017). The weights are chosen anew every `frequency` steps, and at `end_step` once more.
+    (Zhu and Gupta 2017). The weights are chosen anew every `frequency` steps, and at `end_step` once more. With
+    begin_step = end_step, all is pruned at this step.
     """
 
     def __init__(self, initial_sparsity, final_sparsity, begin_step, end_step, power=3, frequency=100):
@@ -79,6 +80,8 @@ class PolynomialDecay(_Schedule):
 
     def __call__(self, step):
         """Whether to choose anew at this step, and the share to prune."""
+        if self.begin_step == self.end_step:
+            return step == self.end_step, self.final_sparsity if step >= self.end_step else self.initial_sparsity
         ends = {"initial": self.initial_sparsity, "final": self.final_sparsity}
         sparsity = polynomial_sparsity(step, begin=self.begin_step, end=self.end_step, power=self.power, **ends)
         return self._is_due(step) or step == self.end_step, float(sparsity)
@@ -105,7 +108,8 @@ def prune_low_magnitude(to_prune, pruning_schedule=None, layers=None, per_layer=
     Kernels and embeddings are pruned, and what get_prunable_weights() of any other class returns. The model that was
     given is never changed, and what it was compiled with is carried over, as in cluster_weights. Steps are counted
     from 0, so that begin_step=0 prunes before the first batch (tensorflow-model-optimization counts from 1, and with
-    begin_step=0 waits for step `frequency`).
+    begin_step=0 waits for step `frequency`). What cluster_weights says of lists of layers, of a Sequential without an
+    Input, of models of a class of their own and of training loops holds here as well.
 
     Raises CompressionError, a ValueError that names the layer, as cluster_weights does; also for another score, and for
     "lamp" where each tensor is pruned alone.
@@ -123,17 +127,20 @@ def prune_low_magnitude(to_prune, pruning_schedule=None, layers=None, per_layer=
         check_is_keras_3(thing)
         if not isinstance(thing, keras.Layer):
             raise CompressionError(f"a Keras model, a layer or a list of layers is needed, and this is {thing!r}")
-    wrapped = [wrap(thing, layers, PruneLowMagnitude, settings) for thing in things]
-    return wrapped if isinstance(to_prune, list | tuple) else wrapped[0]
+    several = isinstance(to_prune, list | tuple)
+    wrapped = [wrap(thing, layers, PruneLowMagnitude, settings, one_of_several=several) for thing in things]
+    return wrapped if several else wrapped[0]
 
 
-def strip_pruning(model):
+def strip_pruning(model, check=True):
     """A plain copy of a pruned model: the layers it was made of, each with its pruned weights put to 0.
 
-    Compiled like the model. Raises CompressionError for what is no Keras model.
+    check: whether both are run on two random inputs, to see that they compute the same.
+
+    Compiled like the model. Raises CompressionError for what is no Keras model, and where the two differ.
     """
     check_is_keras_3(model)
-    return strip(model, PruneLowMagnitude)
+    return strip(model, PruneLowMagnitude, check)
 
 
 def prune_scope():

@@ -5,13 +5,27 @@ stored ones, and puts those back. So the layer itself, whatever its class and wh
 Born in notebook 18.
 """
 
+import contextlib
 import inspect
 
 import keras
 
-from coursekit.compression.model_copy import check_is_built, chosen_weights, compile_like, copy_layer, copy_model
+from coursekit.compression.model_copy import (
+    check_is_built,
+    check_names,
+    chosen_weights,
+    compile_like,
+    copy_layer,
+    copy_model,
+    copy_state,
+    is_chosen,
+    nothing_chosen,
+    plain_config,
+    run_on_zeros,
+)
+from coursekit.compression.probe import check_same
 from coursekit.errors import CompressionError
-from coursekit.keras_internals import every_layer, substituted
+from coursekit.keras_internals import every_layer, inner_layers, replace_inner_layers, substituted
 
 
 class WeightWrapper(keras.layers.Wrapper):
@@ -37,6 +51,11 @@ class WeightWrapper(keras.layers.Wrapper):
 
     # What those that inherit say -------------------------------------------------------------------------------------
 
+    @staticmethod
+    def refusal_of(layer, variable, name, settings):
+        """Why a weight is too small to be changed, in a sentence; None where it is not. settings: keyword arguments."""
+        return None
+
     def make_state(self, variables, names):
         """Create the variables that `changed` needs."""
         raise NotImplementedError
@@ -58,24 +77,42 @@ class WeightWrapper(keras.layers.Wrapper):
         return [weights[position] for position in self.positions]
 
     def build(self, input_shape=None):
-        """Build the layer if need be, and the state of the wrapper from its weights."""
+        """Build the layer if need be, and the state of the wrapper from its weights.
+
+        A layer that turns out to have no weights that count is called as it is.
+        """
         super().build(input_shape)
-        names = {
-            id(weight.variable): weight.name
-            for weight in chosen_weights(self.layer, method=self.METHOD, verb=self.VERB)
-        }
-        weights = self.layer.weights
         if self.positions is None:
-            self.positions = [position for position, weight in enumerate(weights) if id(weight) in names]
+            ids = {id(one.variable) for one in _large_enough(self.layer, None, type(self), vars(self))[0]}
+            self.positions = [position for position, weight in enumerate(self.layer.weights) if id(weight) in ids]
+        names = {}
+        with contextlib.suppress(CompressionError):  # of a layer inside that a rule has left out
+            chosen = chosen_weights(self.layer, method=self.METHOD, verb=self.VERB)
+            names = {id(one.variable): one.name for one in chosen}
         chosen = self.changed_variables
         self.make_state(chosen, [names.get(id(weight), f"{self.name}/{weight.name}") for weight in chosen])
         self.built = True
 
     def call(self, inputs, *args, training=None, **kwargs):
         """Call the layer with its weights changed."""
+        if not self.positions:
+            return self.layer(inputs, *args, **kwargs)
+        if isinstance(self.layer, keras.layers.SpectralNormalization):
+            return self._call_normalized(inputs, bool(training))
         variables = self.changed_variables
         with substituted(variables, self.changed(variables, bool(training))):
             return self.layer(inputs, *args, **kwargs)
+
+    def _call_normalized(self, inputs, training):
+        """Call a SpectralNormalization: it divides its own kernel at each step of training, before it is changed."""
+        if training:
+            u, kernel = self.layer.normalized_weights()
+            zero = keras.ops.all(keras.ops.equal(self.layer.kernel.value, 0))
+            self.layer.vector_u.assign(keras.ops.where(zero, self.layer.vector_u.value, u))
+            self.layer.kernel.assign(keras.ops.where(zero, self.layer.kernel.value, kernel))
+        variables = self.changed_variables
+        with substituted(variables, self.changed(variables, training)):
+            return self.layer(inputs, training=False)
 
     def compute_output_spec(self, *args, **kwargs):
         """The layer's."""
@@ -93,7 +130,8 @@ class WeightWrapper(keras.layers.Wrapper):
 
     def get_config(self):
         """The layer's configuration and the positions of the weights."""
-        return {**super().get_config(), "positions": self.positions}
+        positions = None if self.positions is None else list(self.positions)  # and not Keras's list, which knows us
+        return {**super().get_config(), "positions": positions}
 
     def get_build_config(self):
         """What the layer needs to be built again."""
@@ -110,11 +148,13 @@ class WeightWrapper(keras.layers.Wrapper):
 
 @keras.saving.register_keras_serializable(package="coursekit")
 class WrappedModel(keras.Model):
-    """A model of a class of its own, inside a wrapper, that can be compiled, trained and saved like any model."""
+    """A model with weights of its own, inside a wrapper, that can be compiled, trained and saved like any model."""
 
     def __init__(self, wrapper, **kwargs):
         kwargs.setdefault("name", wrapper.name)
         super().__init__(**kwargs)
+        if isinstance(wrapper.layer, keras.Model):
+            wrapper.layer.compiled = False  # or its loss, which nobody counts, would be taken for this model's
         self.wrapper = wrapper
         self.built = True
 
@@ -141,49 +181,96 @@ def wrappers_in(model, kind=WeightWrapper):
     return [layer for layer in every_layer(model) if isinstance(layer, kind)]
 
 
-def check_is_plain(model):
-    """Refuse a model or layer of which something is wrapped already."""
+def check_is_plain(model, kind):
+    """Refuse a model or layer of which something is wrapped already, and not by wrappers of this kind."""
     for wrapper in wrappers_in(model):
-        raise CompressionError(
-            f"layer {wrapper.name!r} is being {wrapper.PAST} already: strip the model first "
-            f"(strip_{'clustering' if wrapper.VERB == 'cluster' else 'pruning'}); zeros made by pruning are kept by "
-            "preserve_sparsity=True"
-        )
+        if not isinstance(wrapper, kind):
+            raise _wrapped_already(wrapper)
 
 
-def wrap(thing, rule, kind, settings):
+def _wrapped_already(wrapper):
+    return CompressionError(
+        f"layer {wrapper.name!r} is being {wrapper.PAST} already: strip the model first "
+        f"(strip_{'clustering' if wrapper.VERB == 'cluster' else 'pruning'}); zeros made by pruning are kept by "
+        "preserve_sparsity=True"
+    )
+
+
+def _large_enough(thing, rule, kind, settings):
+    """(weights that a rule chooses, why the others were too small): lists of ChosenWeight and of sentences."""
+    chosen = chosen_weights(thing, rule, method=kind.METHOD, verb=kind.VERB, passed_over=kind)
+    refusals = [kind.refusal_of(one.layer, one.variable, one.name, settings) for one in chosen]
+    fit = [one for one, refusal in zip(chosen, refusals, strict=True) if refusal is None]
+    return fit, [refusal for refusal in refusals if refusal is not None]
+
+
+def _chosen_or_refused(thing, rule, kind, settings):
+    """The ids of the variables that a rule chooses; raises CompressionError if there is none."""
+    fit, refusals = _large_enough(thing, rule, kind, settings)
+    if not fit and refusals:
+        raise CompressionError(refusals[0])
+    if not fit:
+        already = wrappers_in(thing, kind)
+        raise _wrapped_already(already[0]) if already else nothing_chosen(thing, kind.VERB)
+    return {id(one.variable) for one in fit}
+
+
+def wrap(thing, rule, kind, settings, one_of_several=False):
     """A copy of a layer or model, with the weights chosen by the rule wrapped by `kind`.
 
-    settings:  keyword arguments of `kind`.
+    settings:        keyword arguments of `kind`.
+    one_of_several:  a layer of a list, which is copied as it is where there is nothing to wrap in it.
     """
-    check_is_plain(thing)
+    check_is_plain(thing, kind)
     if not isinstance(thing, keras.Model):
-        return _wrap_layer(thing, rule, kind, settings)
+        return _wrap_layer(thing, rule, kind, settings, one_of_several)
+    if isinstance(thing, keras.Sequential) and not thing.built and thing.layers:
+        return _wrap_before_it_is_built(thing, rule, kind, settings)
     check_is_built(thing)
-    chosen = {id(weight.variable) for weight in chosen_weights(thing, rule, method=kind.METHOD, verb=kind.VERB)}
+    chosen = _chosen_or_refused(thing, rule, kind, settings)
 
     def exchange(layer):
         copy = copy_layer(layer)
+        if isinstance(layer, kind):
+            return copy
         positions = [position for position, weight in enumerate(layer.weights) if id(weight) in chosen]
         return _built(kind(copy, positions=positions, **settings)) if positions else copy
 
     if isinstance(thing, keras.Sequential) or _is_functional(thing):
         return copy_model(thing, exchange)
-    model = WrappedModel(exchange(thing))
-    compile_like(model, thing)
-    return model
+    if _has_own_or_shared(thing, chosen):
+        return _wrap_whole(thing, exchange)
+    return _wrap_inside(thing, chosen, exchange)
 
 
-def _wrap_layer(layer, rule, kind, settings):
-    copy = copy_layer(layer)
+def _wrap_layer(layer, rule, kind, settings, one_of_several):
+    if isinstance(layer, kind) and one_of_several:
+        return copy_layer(layer)
     if not layer.built:
         if rule is not None:
             raise CompressionError(f"{layer.name!r} has no weights yet to choose from: build it, or leave out layers=")
-        return kind(copy, **settings)
-    chosen = {id(weight.variable) for weight in chosen_weights(layer, rule, method=kind.METHOD, verb=kind.VERB)}
+        check_is_plain(layer, ())
+        return kind(copy_layer(layer), **settings)
+    if one_of_several and not _large_enough(layer, rule, kind, settings)[0]:
+        return copy_layer(layer)
+    chosen = _chosen_or_refused(layer, rule, kind, settings)
     positions = [position for position, weight in enumerate(layer.weights) if id(weight) in chosen]
-    settings = dict(settings)
-    return _built(kind(copy, positions=positions, **settings))
+    return _built(kind(copy_layer(layer), positions=positions, **settings))
+
+
+def _wrap_before_it_is_built(model, rule, kind, settings):
+    """A Sequential without an Input, whose layers are wrapped now and get their weights when it is built."""
+    check_names(rule, model)
+    layers = []
+    for layer in model.layers:
+        weightless = layer.built and not layer.weights  # such as Dropout
+        as_it_is = isinstance(layer, kind) or weightless or not is_chosen(rule, layer)
+        layers.append(copy_layer(layer) if as_it_is else _wrap_layer(layer, None, kind, settings, True))
+    copy = keras.Sequential(layers, name=model.name)
+    if not wrappers_in(copy, kind):
+        raise nothing_chosen(model, kind.VERB)
+    compile_like(copy, model)
+    return copy
 
 
 def _built(wrapper):
@@ -195,8 +282,148 @@ def _is_functional(model):
     return hasattr(model, "operations") and hasattr(model, "inputs")
 
 
-def strip(model, kind):
-    """A copy of the model without wrappers of a kind, its weights what they had become."""
+# ---------------------------------------------------------------------------------------------------------------------
+# Models of a class of their own
+
+
+class WithWrappers:
+    """What a model of a class of its own inherits from, before that class, while layers inside it are wrapped.
+
+    So it keeps its train_step, its methods and its attributes. `places_of_wrappers` are the numbers, among the layers
+    directly inside it, of those that stand where others stood.
+    """
+
+    def get_config(self):
+        """The model without wrappers, and the layers that are wrapped."""
+        kind = type(self).__mro__[2]
+        plain = {
+            "module": kind.__module__,
+            "class_name": kind.__name__,
+            "registered_name": keras.saving.get_registered_name(kind),
+            "config": keras.saving.serialize_keras_object(plain_config(kind, kind.get_config(self))),
+        }
+        inside = inner_layers(self)
+        layers = [keras.saving.serialize_keras_object(inside[place]) for place in self.places_of_wrappers]
+        places, shapes = list(self.places_of_wrappers), self.get_build_config()
+        return {"name": self.name, "model": plain, "shapes": shapes, "places": places, "layers": layers}
+
+
+@keras.saving.register_keras_serializable(package="coursekit", name="WithWrappers")
+class _Maker:
+    """Stands for every class made by `_with_wrappers` where a file names one."""
+
+    def get_config(self):
+        """Nothing: it is never made."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Make the model anew, and the layers that are wrapped."""
+        model = keras.saving.deserialize_keras_object(config["model"], custom_objects=custom_objects)
+        model.name = config["name"]
+        run_on_zeros(model, config["shapes"])
+        layers = [keras.saving.deserialize_keras_object(one, custom_objects=custom_objects) for one in config["layers"]]
+        return _with_layers(model, dict(zip(config["places"], layers, strict=True)))
+
+
+_made = {}  # class: the class that also inherits from WithWrappers
+
+
+def _with_wrappers(kind):
+    if kind not in _made:
+        _made[kind] = type(kind.__name__, (WithWrappers, kind), {"__module__": kind.__module__})
+        register = keras.saving.register_keras_serializable(package="coursekit", name="WithWrappers")
+        register(_made[kind]), register(_Maker)  # written under this name, made by the maker
+    return _made[kind]
+
+
+def _with_layers(model, layers):
+    """The model with other layers in some places: {number among the layers directly inside it: layer}."""
+    inside = inner_layers(model)
+    replace_inner_layers(model, {id(inside[place]): layer for place, layer in layers.items()})
+    model.__class__ = _with_wrappers(type(model))
+    model.places_of_wrappers = tuple(layers)
+    return model
+
+
+def _has_own_or_shared(model, chosen):
+    """Whether a weight was chosen that is the model's own, or belongs to two of the layers directly inside it."""
+    owners = {key: 0 for key in chosen}
+    for layer in inner_layers(model):
+        for weight in layer.weights:
+            if id(weight) in owners:
+                owners[id(weight)] += 1
+    return any(count != 1 for count in owners.values())
+
+
+def _wrap_whole(model, exchange):
+    if type(model).train_step is not keras.Model.train_step:
+        raise CompressionError(
+            f"{model.name!r} has a train_step of its own, and weights that are in none of its layers, or in two: name "
+            "the layers to change with layers=..., each once"
+        )
+    copy = WrappedModel(exchange(model))
+    compile_like(copy, model)
+    return copy
+
+
+def _wrap_inside(model, chosen, exchange):
+    """A copy of a model of a class of its own whose layers are exchanged where they have weights that were chosen."""
+    layers = {}
+    for place, layer in enumerate(inner_layers(model)):
+        if any(id(weight) in chosen for weight in layer.weights):
+            if isinstance(layer, keras.Sequential) or _is_functional(layer):
+                layers[place] = copy_model(layer, exchange)
+            elif isinstance(layer, keras.Model) and not _has_own_or_shared(layer, chosen & _ids(layer)):
+                layers[place] = _wrap_inside(layer, chosen & _ids(layer), exchange)
+            else:
+                layers[place] = exchange(layer)
+    copy = _with_layers(copy_layer(model), layers)
+    compile_like(copy, model)
+    return copy
+
+
+def _ids(layer):
+    return {id(weight) for weight in layer.weights}
+
+
+def _without_wrappers(model, bare):
+    """A model of its own class again, from one made by `_wrap_inside`."""
+    config = model.get_config()
+    known = {type(inner).__name__: type(inner) for inner in every_layer(model)}
+    known[type(model).__name__] = type(model).__mro__[2]
+    with keras.saving.custom_object_scope(known):
+        copy = keras.saving.deserialize_keras_object(config["model"], safe_mode=False)
+    copy.name = model.name
+    run_on_zeros(copy, config["shapes"])
+    layers = {}
+    for place, (mine, its) in enumerate(zip(inner_layers(copy), inner_layers(model), strict=True)):
+        if place in model.places_of_wrappers:
+            layers[id(mine)] = _stripped(its, bare)
+        else:
+            mine.set_weights(its.get_weights())
+            copy_state(mine, its)
+    replace_inner_layers(copy, layers)
+    for mine, its in zip(_own_weights(copy), _own_weights(model), strict=True):
+        mine.assign(its)
+    compile_like(copy, model)
+    return copy
+
+
+def _own_weights(model):
+    inside = {id(weight) for layer in inner_layers(model) for weight in layer.weights}
+    return [weight for weight in model.weights if id(weight) not in inside]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Back again
+
+
+def strip(model, kind, check=True):
+    """A copy of the model without wrappers of a kind, its weights what they had become.
+
+    check: whether both compute the same on a few random inputs is tried, and CompressionError raised where they don't.
+    """
 
     def bare(layer):
         if not isinstance(layer, kind):
@@ -209,16 +436,31 @@ def strip(model, kind):
 
     if not isinstance(model, keras.Layer):
         raise CompressionError(f"a Keras model is needed, and this is {type(model).__name__}")
-    if isinstance(model, WrappedModel) and isinstance(model.wrapper, kind):
-        copy = bare(model.wrapper)
-        compile_like(copy, model)
-    elif isinstance(model, keras.Sequential) or _is_functional(model):
-        copy = copy_model(model, bare)
-    else:
-        copy = bare(model)
+    copy = _stripped(model, bare)
     for left in wrappers_in(copy, kind):
         raise CompressionError(
             f"layer {left.name!r} was wrapped by the code of a class of its own, which would wrap it again: take its "
             "values with final_values() and set them in a model made without the wrapper"
         )
+    if check and isinstance(model, keras.Model) and wrappers_in(model, kind):
+        try:
+            check_same(model, copy)
+        except CompressionError as error:
+            raise CompressionError(
+                f"{model.name!r} computes something else without its wrappers ({error}): a layer keeps what it knows "
+                "elsewhere than in its weights, or uses another's weights directly. Give its class save_own_variables "
+                "and load_own_variables, or look for yourself and give check=False"
+            ) from None
     return copy
+
+
+def _stripped(model, bare):
+    if isinstance(model, WrappedModel):
+        copy = bare(model.wrapper)
+        compile_like(copy, model)
+        return copy
+    if isinstance(model, WithWrappers):
+        return _without_wrappers(model, bare)
+    if isinstance(model, keras.Sequential) or _is_functional(model):
+        return copy_model(model, bare)
+    return bare(model)

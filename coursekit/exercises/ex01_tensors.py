@@ -4,19 +4,21 @@ import numpy as np
 
 from coursekit.arrays import as_array
 from coursekit.exercises import NOT_ATTEMPTED, exercise
-
-_REPEATS = 5  # random inputs tried for each function
+from coursekit.exercises.answers import CHANGED, close, missing, numbers, parts_of
 
 
 @exercise("1.1")
 def check_three_shapes(answer):
     """The shapes of a (10, 365, 24, 4) tensor and of two pieces cut from it."""
-    if not isinstance(answer, tuple | list) or len(answer) != 3:
+    parts = parts_of(answer, 3)
+    if parts is None:
         return "give three shapes: of x, of x[0] and of x[0, :, 12]"
-    if any(one is ... or one is None for one in answer):
+    if all(map(missing, parts)):
         return NOT_ATTEMPTED
     x = np.zeros((10, 365, 24, 4), dtype="bool")
-    for name, right, given in zip(("x", "x[0]", "x[0, :, 12]"), (x, x[0], x[0, :, 12]), answer, strict=True):
+    for name, right, given in zip(("x", "x[0]", "x[0, :, 12]"), (x, x[0], x[0, :, 12]), parts, strict=True):
+        if missing(given):
+            return f"the shape of {name} is still to do"
         hint = _compare_shapes(name, right.shape, given)
         if hint:
             return hint
@@ -25,10 +27,10 @@ def check_three_shapes(answer):
 
 def _compare_shapes(name, right, given):
     """None if the shape that was given is right, else a hint."""
-    try:
-        given = tuple(int(size) for size in given)  # a list or a TensorShape will do
-    except (TypeError, ValueError):
-        return f"a shape is a tuple, such as (3, 4); for {name} you gave {given!r}"
+    sizes = None if isinstance(given, str) or not hasattr(given, "__iter__") else numbers(list(given))
+    if sizes is None or sizes.ndim != 1 or not np.isfinite(sizes).all() or (sizes != sizes.round()).any():
+        return f"a shape is a tuple of whole numbers, such as (3, 4); for {name} you gave {repr(given)[:40]}"
+    given = tuple(int(size) for size in sizes)
     if given == right:
         return None
     if given == right[::-1]:
@@ -76,20 +78,27 @@ def check_variable(answer):
 def check_writes(answer):
     """Six writes; the truth is found by making them."""
     names = tuple("ABCDEF")
+    if isinstance(answer, (list, tuple)) and len(answer) == len(names):
+        answer = dict(zip(names, answer, strict=True))
+    if isinstance(answer, dict):
+        answer = {str(name).strip().upper(): one for name, one in answer.items()}
     if not isinstance(answer, dict) or set(answer) != set(names):
         return 'give a dictionary with an answer for each of A to F, such as {"A": "yes", ...}'
-    if any(one is ... or one is None for one in answer.values()):
+    if all(map(missing, answer.values())):
         return NOT_ATTEMPTED
+    said = {name: one.strip().lower() if isinstance(one, str) else one for name, one in answer.items()}
     for name in names:
-        if answer[name] not in ("yes", "no", "error"):
-            return f'the answer to {name} is {answer[name]!r}; write "yes", "no" or "error"'
-    wrong = [name for name in names if answer[name] != _what_happens(name)]
+        if missing(said[name]):
+            return f"{name} is still to do"
+        if not isinstance(said[name], str) or said[name] not in ("yes", "no", "error"):
+            return f'the answer to {name} is {repr(answer[name])[:40]}; write "yes", "no" or "error"'
+    wrong = [name for name in names if said[name] != _what_happens(name)]
     return f"{len(wrong)} of 6 not right yet. Look at {wrong[0]}: {_ABOUT[wrong[0]]}" if wrong else None
 
 
 _ABOUT = {
-    "A": "can a row of a reshaped array be described as so many bytes of the same block?",
-    "B": "can a list of positions be described as every so many bytes of a block?",
+    "A": "a reshaped array of zeros is a view, and so is a row of it; what does a write into a view reach?",
+    "B": "the index is a list: does NumPy make a view or a copy for this kind of index?",
     "C": "b is a slice, so a view or a copy? And does += make a new array, or write into the one that is there?",
     "D": "after b = b + 1, is b still a name for the slice?",
     "E": "how many copies lie between a and b?",
@@ -126,15 +135,15 @@ def _what_happens(name):
 
 @exercise("1.4")
 def check_patches(patches):
-    """Patches of random images, compared with patches cut out one by one."""
+    """Patches of random images of both signs, compared with patches cut out one by one; then a single row of them."""
     rng = np.random.default_rng()
-    for channels, size in enumerate(rng.permutation([2, 3, 4, 2, 3]).tolist(), start=1):
-        down, across = rng.permutation(np.arange(2, 6))[:2]  # never the same number
-        image = rng.integers(0, 256, (down * size, across * size, channels)).astype("uint8")
+    grids = [tuple(rng.permutation(np.arange(2, 6))[:2]) for _ in range(4)]  # never as many down as across
+    sizes = rng.permutation([2, 3, 4, 5]).tolist()
+    for channels, ((down, across), size) in enumerate(zip([*grids, (1, 3), (4, 1)], [*sizes, 2, 1], strict=True), 1):
+        image = rng.normal(size=(down * size, across * size, channels)).astype("float32")
         got = patches(image.copy(), size)
-        if got is None or got is ...:
+        if missing(got):
             return NOT_ATTEMPTED
-        got = as_array(got)
         hint = _hint_about_patches(got, image, size, down, across)
         if hint:
             return hint
@@ -144,35 +153,42 @@ def check_patches(patches):
 def _hint_about_patches(got, image, size, down, across):
     corners = [(i * size, j * size) for i in range(down) for j in range(across)]
     right = np.stack([image[i : i + size, j : j + size] for i, j in corners])  # (n, size, size, channels)
+    got = numbers(got)
+    if got is None:
+        return f"return the patches as one array of the shape (n, size, size, channels), here {right.shape}"
     if got.shape != right.shape:
         return (
             f"an image of shape {image.shape} cut into patches of {size} × {size} gives the shape {right.shape}, "
             f"and yours is {got.shape}"
         )
-    if np.array_equal(got, right):
+    if close(got, right):
         return None
-    if np.array_equal(got, image.reshape(right.shape)):
+    if close(got, image.reshape(right.shape)):
         return "the shape fits, but a reshape alone keeps the numbers in their order: your patches are strips of rows"
-    if np.array_equal(got, right.reshape(down, across, *right.shape[1:]).swapaxes(0, 1).reshape(right.shape)):
+    if close(got, right.reshape(down, across, *right.shape[1:]).swapaxes(0, 1).reshape(right.shape)):
         return "these are the right patches in another order: go along the first row of patches before the next"
-    if np.array_equal(got, right.swapaxes(1, 2)):
+    if close(got, right.swapaxes(1, 2)):
         return "each patch is transposed: its rows and columns are exchanged"
-    return "the shape fits, but the pixels are not where they belong; compare patch 0 with image[:size, :size]"
+    if close(got, np.trunc(right)):
+        return "the patches are right, but their numbers have been cut to whole ones"
+    wrong = int(np.flatnonzero([not close(mine, true) for mine, true in zip(got, right, strict=True)])[0])
+    i, j = corners[wrong]
+    return f"the shape fits, but patch {wrong} is not image[{i}:{i + size}, {j}:{j + size}]"
 
 
 @exercise("1.5")
 def check_scores(scores):
-    """Scores of random queries and keys, compared with dot products made one by one."""
+    """Scores of random queries and keys, compared with dot products made one by one; at the end a batch of one."""
     rng = np.random.default_rng()
-    for _ in range(_REPEATS):
-        batch, n_queries, n_keys, features = rng.permutation(np.arange(2, 8))[:4]  # all different
-        # whole numbers: exact in the reduced precision, too, in which a GPU may multiply float32
-        queries = rng.integers(-9, 10, (batch, n_queries, features)).astype("float32")
-        keys = rng.integers(-9, 10, (batch, n_keys, features)).astype("float32")
+    sizes = [rng.permutation(np.arange(2, 8))[:4] for _ in range(4)]  # all different
+    for batch, n_queries, n_keys, features in [*sizes, (1, 3, 2, 4), (3, 1, 2, 5), (2, 4, 3, 1)]:
+        # eighths: exact in the reduced precision, too, in which a GPU may multiply float32
+        queries = rng.integers(-40, 41, (batch, n_queries, features)).astype("float32") / 8
+        keys = rng.integers(-40, 41, (batch, n_keys, features)).astype("float32") / 8
         got = scores(queries.copy(), keys.copy())
-        if got is None or got is ...:
+        if missing(got):
             return NOT_ATTEMPTED
-        hint = _hint_about_scores(as_array(got), queries, keys)
+        hint = _hint_about_scores(got, queries, keys)
         if hint:
             return hint
     return None
@@ -180,13 +196,24 @@ def check_scores(scores):
 
 def _hint_about_scores(got, queries, keys):
     right = np.array([[[np.dot(q, k) for k in ks] for q in qs] for qs, ks in zip(queries, keys, strict=True)])
+    got = numbers(got)
+    if got is None:
+        return f"return the scores as one array of the shape (batch, queries, keys), here {right.shape}"
+
+    def mine(other):
+        return got.shape == other.shape and np.allclose(got, other, rtol=1e-3, atol=0.01)
+
+    if mine(right):
+        return None
+    if mine(np.einsum("bqf,ckf->bqk", queries, keys)) or mine(np.einsum("cqf,bkf->bqk", queries, keys)):
+        return "each query met the keys of all batch members: the batch letter must be the same in both operands"
+    if mine(right / np.sqrt(queries.shape[-1])):
+        return "these are divided by the root of the number of features; the plain dot product is asked for"
+    if mine(np.einsum("bqf,bkg->bqk", queries, keys)):
+        return "the features need the same letter in both operands: now each is summed by itself"
     if got.shape == right.shape:
-        if np.allclose(got, right, atol=1e-4):
-            return None
-        mixed = np.einsum("bqf,ckf->bqk", queries, keys), np.einsum("cqf,bkf->bqk", queries, keys)
-        if any(np.allclose(got, one, atol=1e-4) for one in mixed):
-            return "each query met the keys of all batch members: the batch letter must be the same in both operands"
-        return "the shape is right, the values are not: each score is the dot product of one query with one key"
+        at = tuple(int(i) for i in np.argwhere(~np.isclose(got, right, rtol=1e-3, atol=0.01))[0])
+        return f"the shape is right; the score at {at} should be {right[at]:.3f}, yours is {got[at]:.3f}"
     if got.shape == right.swapaxes(1, 2).shape:
         return "queries and keys are exchanged: the order of the letters on the right is the order of the result's axes"
     if got.shape == right.shape[1:]:
@@ -198,33 +225,40 @@ def _hint_about_scores(got, queries, keys):
 
 @exercise("1.6")
 def check_windows(windows_of):
-    """Windows of random series, compared with slices, and written through."""
+    """Windows of random series, compared with slices, and written through; then a single window, and of length 1."""
     rng = np.random.default_rng()
-    for repeat, length in enumerate(rng.permutation(np.arange(2, 7)).tolist()):  # each length once
+    cases = [(length, length + int(rng.integers(7, 20))) for length in rng.permutation(np.arange(2, 6)).tolist()]
+    for repeat, (length, steps) in enumerate([*cases, (4, 4), (1, 5)]):
         features = int(rng.choice([n for n in range(2, 7) if n != length]))
-        series = rng.normal(size=(length + int(rng.integers(7, 20)), 2 * features))
+        series = rng.normal(size=(steps, 2 * features))
         series = series[:, ::2] if repeat else series[:, :features].copy()  # after the first, a view with gaps
+        before = series.copy()
         got = windows_of(series, length)
-        if got is None or got is ...:
+        if missing(got):
             return NOT_ATTEMPTED
-        hint = _hint_about_windows(as_array(got), series, length)
+        hint = _hint_about_windows(got, series, before, length)
         if hint:
             return hint
     return None
 
 
-def _hint_about_windows(got, series, length):
-    right = np.stack([series[i : i + length] for i in range(len(series) - length + 1)])
-    if got.shape == right.swapaxes(1, 2).shape:
+def _hint_about_windows(got, series, before, length):
+    right = np.stack([before[i : i + length] for i in range(len(before) - length + 1)])
+    if not np.array_equal(series, before):
+        return CHANGED.replace(" (a copy helps)", "")
+    if isinstance(got, (list, tuple)):
+        return "return one array, not a list of windows: it is to lie in the memory of the series"
+    got = as_array(got)
+    if got.shape == right.swapaxes(1, 2).shape != right.shape:
         return "the last two axes are exchanged: sliding_window_view puts the new axis last, time has to come before it"
     if got.shape == right[1:].shape:
         return f"one window is missing: a series of {len(series)} has {len(right)} windows of {length}"
     if got.shape != right.shape:
         return f"windows of {length} of a series {series.shape} have the shape {right.shape}, and yours is {got.shape}"
-    if not np.array_equal(got, right):
+    if not close(got, right):
         return "the shape is right, the values are not: window i is series[i : i + length]"
-    series[length] += 1  # write into the series ...
+    series += 1 + np.arange(series.size).reshape(series.shape)  # write into the series ...
     moved = np.stack([series[i : i + length] for i in range(len(series) - length + 1)])
-    if not np.array_equal(got, moved):  # ... and look at the windows
+    if not close(got, moved):  # ... and look at the windows
         return "the values are right, but in a copy: a write into the series did not reach the windows"
     return None

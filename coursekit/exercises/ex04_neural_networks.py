@@ -23,6 +23,12 @@ def _two(answer, what):
     return *arrays, None
 
 
+def _one_number(answer):
+    """The answer as a float, also out of a list or an array with one element; None if it is no single number."""
+    array = numbers(answer)
+    return None if array is None or array.size != 1 else float(array.reshape(()))
+
+
 def _wrong_shape(name, got, expected):
     if got.shape == expected.shape:
         return None
@@ -153,8 +159,8 @@ def _gradient_hint(got_weights, got_bias, h, weights, bias, targets):
 @exercise("4.3")
 def check_steps(answer):
     """A whole number: five times the batches in 50,000 images."""
-    number = numbers(answer)
-    if number is None or number.shape != ():
+    number = _one_number(answer)
+    if number is None:
         return "the answer is one number"
     hints = {
         1954: "rounded up once, after the epochs were multiplied; the smaller batch comes at the end of each epoch",
@@ -169,9 +175,9 @@ def check_steps(answer):
         2340: "that is 60,000 images; 10,000 of them are kept for validation and change no weight",
         250_000: "that is the number of images seen; one step takes a batch of them",
     }
-    if float(number) in hints:
-        return hints[float(number)]
-    if float(number) != 1955:
+    if number in hints:
+        return hints[number]
+    if number != 1955:
         return "how many batches hold 50,000 images, the last one not full, and how many epochs are there?"
     return None
 
@@ -179,15 +185,16 @@ def check_steps(answer):
 # --- 4.4 --------------------------------------------------------------------------------------------------------------
 @exercise("4.4")
 def check_leaky_std(leaky_std):
-    """A function of fan-in and slope; random ones, and a slope of 0 last."""
+    """A function of fan-in and slope; random ones, then slopes of 1 (no activation), below 0 (|z| mixed in) and 0."""
     rng = np.random.default_rng()
-    for fan_in, slope in [*zip(rng.integers(20, 900, size=4), rng.uniform(0.2, 0.9, size=4), strict=True), (100, 0.0)]:
-        got = leaky_std(int(fan_in), float(slope))
-        if missing(got):
+    drawn = [(int(rng.integers(20, 900)), float(rng.uniform(0.2, 0.9))) for _ in range(4)]
+    for fan_in, slope in [*drawn, (1, 0.5), (300, 1.0), (50, -0.5), (100, 0.0)]:
+        answer = leaky_std(fan_in, slope)
+        if missing(answer):
             return NOT_ATTEMPTED
-        got = numbers(got)
-        if got is None or got.shape != ():
-            return "the deviation is one number"
+        got = _one_number(answer)
+        if got is None:
+            return "the standard deviation is one number"
         right = np.sqrt(2 / ((1 + slope**2) * fan_in))
         mistakes = [
             (right**2, "that is the variance; the standard deviation is its root"),
@@ -210,17 +217,18 @@ def check_leaky_std(leaky_std):
         for wrong, hint in mistakes:
             if np.isclose(got, wrong, rtol=1e-4):
                 return hint
-        return f"for fan-in {fan_in} and slope {slope:.2f} it should be {right:.4f}, yours is {float(got):.4f}"
+        return f"for fan-in {fan_in} and slope {slope:.2f} it should be {right:.6g}, yours is {got:.6g}"
     return None
 
 
 # --- 4.5 --------------------------------------------------------------------------------------------------------------
 @exercise("4.5")
 def check_cross_entropy(cross_entropy):
-    """A function of logits and labels: random ones of moderate size, then huge ones."""
+    """A function of logits and labels: random ones of moderate size, a single example, then huge ones."""
     rng = np.random.default_rng()
-    for size in (2.0, 3.0, 1000.0):
+    for size in (2.0, 3.0, 1.0, 1000.0):
         n, classes = (int(k) for k in rng.permutation(np.arange(4, 12))[:2])
+        n = 1 if size == 1 else n
         logits, labels = rng.normal(0, size, (n, classes)), rng.integers(classes, size=n)
         if size == 1000:
             logits[:2] = [[1000.0] * classes, [-1000.0] * classes]
@@ -229,11 +237,11 @@ def check_cross_entropy(cross_entropy):
             got = cross_entropy(logits.copy(), labels.copy())
         if missing(got):
             return NOT_ATTEMPTED
-        if (loss := numbers(got)) is None:
+        if numbers(got) is None:
             return f"the loss is one number, not {repr(got)[:40]}"
-        if loss.shape != ():
-            return f"the loss is one number, the mean over the examples; yours has the shape {loss.shape}"
-        if hint := _cross_entropy_hint(float(loss), logits, labels):
+        if (loss := _one_number(got)) is None:
+            return f"the loss is one number, the mean over the examples; yours has the shape {numbers(got).shape}"
+        if hint := _cross_entropy_hint(loss, logits, labels):
             return hint
     return None
 
@@ -278,7 +286,7 @@ def _cross_entropy_hint(got, logits, labels):
     for wrong, hint in mistakes:
         if np.isclose(got, wrong, rtol=1e-4):
             return hint
-    return f"for {len(labels)} examples of {logits.shape[1]} classes it should be {right:.4f}, yours is {got:.4f}"
+    return f"for {len(labels)} examples of {logits.shape[1]} classes it should be {right:.7g}, yours is {got:.7g}"
 
 
 # --- 4.6 --------------------------------------------------------------------------------------------------------------
@@ -286,8 +294,10 @@ def _cross_entropy_hint(got, logits, labels):
 def check_standardize(standardize):
     """A function of both parts. Random ones with features of different scales, one of them constant in training."""
     rng = np.random.default_rng()
-    for n, m, features in [(16, 9, 5), (32, 7, 4), (8, 8, 8)]:  # powers of two: every library finds the mean exactly
-        scale, offset = rng.uniform(0.5, 50, size=(2, features))
+    # Powers of two: every library finds the mean of the constant column exactly.
+    for n, m, features in [(16, 9, 5), (32, 7, 4), (8, 8, 8), (16, 1, 3)]:
+        scale = 10 ** rng.uniform(-2, 2, size=features)
+        offset = scale * rng.uniform(-5, 5, size=features)
         x_train = offset + scale * rng.normal(size=(n, features))
         x_test = offset + scale * (1 + 1.5 * rng.normal(size=(m, features)))
         x_train[:, rng.integers(features)] = 3.5
@@ -310,7 +320,7 @@ def _standardize_hint(got_train, got_test, x_train, x_test):
     if hint := _wrong_shape("the training part", got_train, x_train) or _wrong_shape("the test part", got_test, x_test):
         return hint
     if not np.isfinite(got_train).all() or not np.isfinite(got_test).all():
-        return "there is NaN or infinity in the result: a column that is the same everywhere has deviation 0"
+        return "there is NaN or infinity in the result: a column that is the same everywhere has no spread"
     if np.abs(got_test).max() > 1e30:
         return (
             f"{np.abs(got_test).max():.0e} in the test part is an infinity under another name: don't divide by 0 at all"
@@ -329,22 +339,21 @@ def _standardize_hint(got_train, got_test, x_train, x_test):
     if mine(got_train, by(both, x_train)):
         return "the scaler was fitted on all rows, so the training part has seen the test part: that is the leak"
     if mine(got_test, by(x_test, x_test)):
-        return "the test part is scaled by its own mean and deviation; use those of the training part for both"
+        return "the test part is scaled by its own mean and standard deviation; use those of the training part for both"
     if mine(got_train, (x_train - x_train.mean(axis=1)[:, None]) / x_train.std(axis=1)[:, None]):
-        return "you scaled rows; each column needs its own mean and deviation (axis=0)"
+        return "you scaled rows; each column needs its own mean and standard deviation (axis=0)"
     if mine(got_train, by(x_train, x_train, np.var)):
         return "you divided by the variance; the standard deviation is its root"
     if mine(got_train, by(x_train, x_train, lambda x, axis: np.std(x, axis=axis, ddof=1))):
-        return "you divided by n − 1 in the variance (ddof=1); so the deviation does not become 1. Divide by n here"
+        return "you divided by n − 1 in the variance (ddof=1); so the result is not standardized. Divide by n"
     if mine(got_train, x_train - x_train.mean(axis=0)):
         return "the means are right; the division by the standard deviation is missing"
     if mine(got_train, (x_train - x_train.mean()) / x_train.std()):
         return "you took one mean of everything; each column needs its own (axis=0)"
     if not mine(got_train, by(x_train, x_train)):
-        off = np.abs(got_train.mean(axis=0)).max(), np.abs(got_train[:, varies].std(axis=0) - 1).max()
-        return (
-            f"training columns should have mean 0 and deviation 1; yours are off by up to {off[0]:.2g} and {off[1]:.2g}"
-        )
+        mean, spread = np.abs(got_train.mean(axis=0)).max(), np.abs(got_train[:, varies].std(axis=0) - 1).max()
+        off = f"yours are off by up to {mean:.2g} and {spread:.2g}"
+        return f"training columns should have mean 0 and standard deviation 1; {off}"
     if not mine(got_test, by(x_train, x_test)):
         return "the training part is right; scale the test part with the same two vectors"
     if np.abs(got_train[:, ~varies]).max() > 1e-6:
@@ -353,21 +362,23 @@ def _standardize_hint(got_train, got_test, x_train, x_test):
 
 
 # --- 4.7 --------------------------------------------------------------------------------------------------------------
+_LAYERS = {1: (64, 32, 10), 2: (64, 48, 10), 3: (64, 40, 10), 4: (64, *[32] * 10, 10), 5: (64, 24, 24, 10)}
 _LOOK_AT = {
     1: "draw a row of what goes into it, reshaped to 8 × 8",
     2: "draw some images that go into it with their labels",
     3: "compare the weights of two hidden units after training",
     4: "measure the gradient in its first layer, as in section 5",
-    5: "look at the loss, epoch by epoch: how low can a cross-entropy be at best?",
+    5: "sweep its learning rate: how far does the loss fall in the first epochs?",
 }
+_RETURNS = "should return what `learn` returns: the network, the name of its activation, and the function that prepares"
 
 
 @exercise("4.7")
 def check_mended(mended):
-    """Five functions of images and labels. Each trains on a random part of the digits and reads the rest."""
+    """Five functions of images and labels. Each trains on a random part of the digits; its network reads the rest."""
     if isinstance(mended, dict):
         mended = [mended[key] for key in sorted(mended, key=str)]
-    if not isinstance(mended, (list, tuple)) or len(mended) != len(_LOOK_AT):
+    if not isinstance(mended, (list, tuple)) or len(mended) != len(_LAYERS):
         return "hand in a list of five functions, in the order of the networks"
     if all(map(missing, mended)):
         return NOT_ATTEMPTED
@@ -391,27 +402,47 @@ def _reading_hint(number, function):
 
 
 def _trained_once(number, function):
-    """The share of new digits that it reads, and a hint: (right, None), or (0, what it did wrong)."""
+    """The share of new digits that its network reads, and a hint: (right, None), or (0, what it did wrong)."""
+    from coursekit import layers
+
     images, labels, new, wanted = _random_digits(held_out=300)
     try:
-        read = function(images.copy(), labels.copy())
-        if not callable(read):
-            return 0, f"network {number} should return a function of images, not {type(read).__name__}"
-        said = numbers(read(new.copy()))
-        fewer = numbers(read(new[:70].copy()))
+        answer = function(images.copy(), labels.copy())
+    except layers.TrainingDiverged as error:
+        return 0, f"network {number}: training diverged: {error}"
     except Exception as error:
-        message = (str(error).strip() or "no message").splitlines()[0]
-        return 0, f"network {number} raised {type(error).__name__}: {message}"
-    if said is None or fewer is None:
-        return 0, f"network {number} should say one digit, a number, for each image"
-    if said.shape != wanted.shape:
-        shape = said.shape
-        return 0, f"network {number} should say one digit for each of {len(new)} images; yours has the shape {shape}"
-    if np.isnan(said).any():
-        return 0, f"network {number} says NaN: its training has diverged, so divide the learning rate by ten"
-    right = float(np.mean(said == wanted))
-    if right >= 0.85 and (fewer.shape != (70,) or np.mean(fewer == said[:70]) < 0.95):
-        return right, f"network {number} reads the same image differently in another batch: each must be read alone"
+        return 0, _raised(number, error)
+    parts = parts_of(answer, 3)
+    if parts is None or not isinstance(parts[1], str) or parts[1] not in layers.ACTIVATIONS or not callable(parts[2]):
+        return 0, f"network {number} {_RETURNS}"
+    network, activation, prepare = parts
+    if hint := _network_hint(network):
+        return 0, f"network {number}: {hint}"
+    network = [[np.asarray(numbers(values)) for values in layer] for layer in network]
+    sizes = (64, *(len(bias) for _, bias in network))
+    if sizes != _LAYERS[number]:
+        return 0, f"network {number} should keep its layers, {_LAYERS[number]}; yours has {sizes}"
+    return _read(number, network, activation, prepare, new, wanted)
+
+
+def _raised(number, error):
+    message = (str(error).strip() or "no message").splitlines()[0]
+    return f"network {number} raised {type(error).__name__}: {message}"
+
+
+def _read(number, network, activation, prepare, new, wanted):
+    """The share of the new images that a network reads, and a hint where they were not prepared one by one."""
+    from coursekit import layers
+
+    try:
+        x, fewer = numbers(prepare(new.copy())), numbers(prepare(new[:64].copy()))
+    except Exception as error:
+        return 0, _raised(number, error)
+    if x is None or x.shape != (len(new), 64):
+        return 0, f"network {number}: prepare should make one row of 64 numbers of each image"
+    right = layers.accuracy(network, x, wanted, activation)
+    if right >= 0.85 and (fewer.shape != (64, 64) or not close(fewer, x[:64])):
+        return 0, f"network {number}: the same image is prepared differently in another batch; each must stand alone"
     return right, None
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from coursekit.arrays import as_array
 from coursekit.exercises import NOT_ATTEMPTED, exercise
-from coursekit.exercises.answers import compare_numbers, missing
+from coursekit.exercises.answers import CHANGED, beside, changed, compare_numbers, missing
 from coursekit.keras_internals import OPERATION_MODULES
 
 
@@ -20,6 +20,21 @@ def _array(value):
     return (
         np.asarray(keras.ops.convert_to_numpy(value)) if not isinstance(value, list | float | int) else as_array(value)
     )
+
+
+def _alike(got, right):
+    """Whether two arrays of one shape agree as far as the products of any engine do; NaN never does."""
+    return np.allclose(got, right, rtol=1e-4, atol=1e-4 * max(1.0, np.abs(right).max(initial=0.0)))
+
+
+def _entry(got, right, what):
+    """A hint that shows the entry which is furthest from right."""
+    if not np.isfinite(got).all():
+        return f"{what} has entries that are no finite numbers"
+    place = np.unravel_index(np.abs(got - right).argmax(), right.shape)
+    wanted = float(right[place])
+    at = f" at {tuple(map(int, place))}" if right.shape else ""
+    return f"{what}{at} should be {wanted:.3f}, it is {beside(float(got[place]), float(f'{wanted:.3f}'), 3)}"
 
 
 # --- 6.1 --------------------------------------------------------------------------------------------------------------
@@ -83,14 +98,9 @@ def _siamese_hint(model, rng, features, units, n):
     kernel, bias = sorted(model.get_weights(), key=np.ndim, reverse=True)
     pairs = rng.normal(size=(2, n // 2, features)).astype("float32")
     a, b = np.concatenate([pairs, pairs[::-1]], axis=1)  # each pair both ways: sums of differences have both signs
-    got = _array(model([a, b]))
     code = [np.maximum(x @ kernel + bias, 0) for x in (a, b)]
     apart = code[0] - code[1]
     right = np.abs(apart).sum(axis=1, keepdims=True)
-    if got.shape == (n,):
-        return "the output has shape (n,); it should be (n, 1): keepdims=True"
-    if got.shape != (n, 1):
-        return f"for {n} pairs the output should have shape ({n}, 1), yours has {got.shape}"
     linear = np.abs((a - b) @ kernel).sum(axis=1, keepdims=True)
     mistakes = {
         "the differences cancel: take their absolute values before you add them up": apart.sum(axis=1, keepdims=True),
@@ -98,30 +108,42 @@ def _siamese_hint(model, rng, features, units, n):
             apart.sum(axis=1, keepdims=True)
         ),
         "the sum of the absolute differences, not their mean": np.abs(apart).mean(axis=1, keepdims=True),
+        "the sum of the absolute differences, not the largest": np.abs(apart).max(axis=1, keepdims=True),
         "absolute differences, not squared ones": (apart**2).sum(axis=1, keepdims=True),
+        "absolute differences, not squared ones, and no root": np.sqrt((apart**2).sum(axis=1, keepdims=True)),
         "the encoder has ReLU units; yours are linear": linear,
     }
-    for hint, wrong in mistakes.items():
-        if np.allclose(got, wrong, atol=1e-4) and not np.allclose(wrong, right, atol=1e-4):
-            return hint
-    if not np.allclose(got, right, atol=1e-4):
-        return f"the first distance should be {right[0, 0]:.3f} for these weights, yours is {got[0, 0]:.3f}"
+    for rows in (n, 1):  # and a single pair
+        got = _array(model([a[:rows].copy(), b[:rows].copy()]))
+        if got.shape == (rows,):
+            return "the output has shape (n,); it should be (n, 1): keepdims=True"
+        if got.shape != (rows, 1):
+            return f"for {rows} pair{'s' * (rows > 1)} the output should have shape ({rows}, 1), it has {got.shape}"
+        for hint, wrong in mistakes.items():
+            if _alike(got, wrong[:rows]) and not _alike(wrong[:rows], right[:rows]):
+                return hint
+        if not _alike(got, right[:rows]):
+            return _entry(got, right[:rows], "for random weights, the distance")
     return None
 
 
 # --- 6.3 --------------------------------------------------------------------------------------------------------------
 @exercise("6.3")
 def check_standardize(Standardize):
-    """A layer made of random arrays and of lists; its config goes through JSON, and the copy must do the same."""
+    """A layer made of random arrays, lists and a single feature; its config goes through JSON, and the copy does the
+    same."""
     rng = np.random.default_rng()
-    for kind in (np.asarray, list):
-        features = int(rng.integers(3, 7))
+    for kind, features in [(np.array, int(rng.integers(3, 7))), (list, int(rng.integers(3, 7))), (np.float32, 1)]:
         mean, deviation = rng.normal(size=features) * 5, rng.uniform(0.5, 3, size=features)
         x = rng.normal(size=(int(rng.integers(8, 12)), features)).astype("float32") * 4
-        layer = Standardize(kind(mean), kind(deviation), name="scaler")
-        got = layer(x)
-        if missing(got) or got is x:
+        given = kind(mean), kind(deviation)
+        was = [np.array(one) for one in given]
+        layer = Standardize(*given, name="scaler")
+        got = layer(x.copy())
+        if missing(got):
             return NOT_ATTEMPTED
+        if changed([np.array(one) for one in given], was):
+            return CHANGED
         if hint := _scaled_hint(_array(got), x, mean, deviation, "the output"):
             return hint
         if layer.trainable_weights:
@@ -135,22 +157,25 @@ def _scaled_hint(got, x, mean, deviation, what):
     right = (x - mean) / deviation
     if got.shape != right.shape:
         return f"{what} should keep the shape {right.shape}, it has {got.shape}"
+    if _alike(got, right):
+        return None
     batch = (x - x.mean(axis=0)) / x.std(axis=0)
     mistakes = {
+        "the input comes back as it was": x,
         "subtract the mean, too": x / deviation,
         "divide by the deviation, too": x - mean,
         "divide by the deviation; you multiplied": (x - mean) * deviation,
+        "subtract the mean; you added it": (x + mean) / deviation,
         "subtract the mean first, then divide all of it: mind the brackets": x - mean / deviation,
         "these are mean and deviation of the batch; use those that the layer was given": batch,
         "the variance is not the deviation: divide by the number that was given, not by its root": (x - mean)
         / np.sqrt(deviation),
+        "divide by the deviation that was given, not by its square": (x - mean) / deviation**2,
     }
     for hint, wrong in mistakes.items():
-        if np.allclose(got, wrong, atol=1e-3):
-            return hint
-    if not np.allclose(got, right, atol=1e-3):
-        return f"{what} should start with {right[0, 0]:.3f}, it starts with {got[0, 0]:.3f}"
-    return None
+        if _alike(got, wrong):
+            return f"{what}: {hint}" if what != "the output" else hint
+    return _entry(got, right, what)
 
 
 def _copy_hint(Standardize, layer, x, mean, deviation):
@@ -160,9 +185,9 @@ def _copy_hint(Standardize, layer, x, mean, deviation):
         return "Keras can't guess the config of a layer that was given arrays: write get_config"
     if not isinstance(config, dict):
         return "get_config should return a dictionary: super().get_config() | {…}"
-    missing = [name for name in ("mean", "deviation") if name not in config]
-    if missing:
-        return f"the config lacks {' and '.join(missing)}, which __init__ needs to make the layer again"
+    lacking = [name for name in ("mean", "deviation") if name not in config]
+    if lacking:
+        return f"the config lacks {' and '.join(lacking)}, which __init__ needs to make the layer again"
     if config.get("name") != "scaler":
         return "the config lacks what every layer has, such as its name: start from super().get_config()"
     try:
@@ -170,22 +195,28 @@ def _copy_hint(Standardize, layer, x, mean, deviation):
     except TypeError:
         return "the config does not fit into a JSON file: make lists of plain numbers out of the arrays"
     copy = Standardize.from_config(config | json.loads(text))
-    return _scaled_hint(_array(copy(x)), x, mean, deviation, "the output of the copy made from the config")
+    return _scaled_hint(_array(copy(x.copy())), x, mean, deviation, "the output of the copy made from the config")
 
 
 # --- 6.4 --------------------------------------------------------------------------------------------------------------
 @exercise("6.4")
 def check_worst_error(WorstError):
-    """Four random batches of different sizes, the worst error in the second; then a reset."""
+    """Batches of different sizes, the worst error in the middle; in one round it is too low, in the other too high.
+
+    The first round has columns (n, 1), the second rows of three; between the rounds the metric is reset.
+    """
     rng = np.random.default_rng()
     metric = WorstError()
-    for _ in range(2):
+    for columns, sign in rng.permutation([[1, 1], [3, -1]]).tolist():
         sizes = rng.integers(2, 6, size=4)
-        batches = [tuple(rng.normal(size=(2, size, 1)).astype("float32")) for size in sizes]
-        for (truth, said), far in zip(batches[1::2], (rng.uniform(6, 9), rng.uniform(4, 5)), strict=True):
-            said[0] = truth[0] - far  # far too low: the largest in size, not in sign, here and in the last batch
+        batches = [tuple(rng.normal(size=(2, size, columns)).astype("float32")) for size in sizes]
+        for (truth, said), error in zip(batches[1:], (rng.uniform(7, 9), -rng.uniform(5.5, 6), 4.5), strict=True):
+            said[0, 0] = truth[0, 0] - sign * error  # the largest comes second, and one with the other sign third
         for y_true, y_pred in batches:
-            metric.update_state(y_true, y_pred)
+            given = y_true.copy(), y_pred.copy()
+            metric.update_state(*given)
+            if changed(list(given), [y_true, y_pred]):
+                return CHANGED
         got = metric.result()
         if missing(got):
             return NOT_ATTEMPTED
@@ -204,10 +235,13 @@ def _worst_hint(got, batches):
     if got.shape != ():
         return f"the result should be one number, of shape (), not {got.shape}"
     errors = [np.abs(y_true - y_pred) for y_true, y_pred in batches]
-    signed = np.concatenate([y_pred - y_true for y_true, y_pred in batches])
-    every, right = np.concatenate(errors), max(error.max() for error in errors)
+    signed = np.concatenate([(y_pred - y_true).ravel() for y_true, y_pred in batches])
+    every, right = np.abs(signed), np.abs(signed).max()
+    if np.isclose(got, right, rtol=1e-4):
+        return None
     mistakes = {
         "that is the worst of the last batch: compare it with what the state remembers": errors[-1].max(),
+        "that is the worst of the first batch: compare the state with each new batch": errors[0].max(),
         "that is a sum over batches; keep the larger of the old and the new one": sum(one.max() for one in errors),
         "that is the mean of the batches' worst; keep the larger of the old and the new one": np.mean(
             [one.max() for one in errors]
@@ -216,13 +250,14 @@ def _worst_hint(got, batches):
         "the largest in size: a prediction far too low counts as well, take absolute values": signed.max(),
         "the largest in size: a prediction far too high counts as well, take absolute values": (-signed).max(),
         "that is the squared error; the absolute one is asked for": right**2,
+        "that is the smallest of the batches' worst": min(one.max() for one in errors),
     }
     for hint, wrong in mistakes.items():
-        if np.isclose(got, wrong, atol=1e-4) and not np.isclose(wrong, right, atol=1e-4):
+        if np.isclose(got, wrong, atol=1e-4):
             return hint
     if got == 0:
         return "the state is still 0: assign to it in update_state, self.worst.assign(…)"
-    return None if np.isclose(got, right, atol=1e-4) else f"the result should be {right:.3f}, it is {float(got):.3f}"
+    return f"the result should be {right:.3f}, it is {beside(float(got), float(f'{right:.3f}'), 3)}"
 
 
 # --- 6.5 --------------------------------------------------------------------------------------------------------------
@@ -234,17 +269,15 @@ _TRACES = {
     3: "a plain Python number is its own signature: 2.0 and 3.0 are two",
     1: "shape and type of a tensor count, and of a plain number its value",
 }
+_LIST_OF_SIGNATURES = "go through the calls in order and keep a list of the signatures seen so far"
 
 
 @exercise("6.5")
 def check_traces(answer):
     """How many signatures eight calls have."""
-    number = as_array(answer)
-    if number.shape != () or number.dtype.kind not in "iuf":
-        return f"give one number, not {answer!r}"
-    if number == 5:
-        return None
-    return _TRACES.get(int(number), "go through the calls in order and keep a list of the signatures seen so far")
+    given = [answer] if not isinstance(answer, (list, tuple)) or len(answer) != 1 else answer
+    hint = compare_numbers(list(given), {"the answer": 5}, {"the answer": _TRACES}, _LIST_OF_SIGNATURES)
+    return hint.removeprefix("the answer: ") if isinstance(hint, str) else hint
 
 
 # --- 6.6 --------------------------------------------------------------------------------------------------------------
@@ -263,6 +296,10 @@ def _model_file(folder, layers, compile_config=None):
     return path
 
 
+def _function(name):
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
+
+
 @exercise("6.6")
 def check_doorkeeper(doorkeeper):
     """Files written by hand, with names that no answer can know; none of them can be loaded."""
@@ -272,17 +309,21 @@ def check_doorkeeper(doorkeeper):
     tensor = {"class_name": "__keras_tensor__", "config": {"shape": [None, 3], "keras_history": ["a", 0, 0]}}
     plain = [_keras("InputLayer", name="a"), _keras("Dense", dtype=policy) | {"inbound_nodes": [{"args": [tensor]}]}]
     plain += [_keras("Add", OPERATION_MODULES["numpy"])]
-    function = {"module": "builtins", "class_name": "function", "config": "relu", "registered_name": "function"}
+    registered = f"{secret.lower()}>loss"
     bytecode = {"class_name": "__lambda__", "config": {"code": "4wEA", "defaults": None, "closure": None}}
     hidden = _keras("Sequential", "keras", layers=[_keras(secret, "somewhere.else")])
     lookalike = _keras(f"{secret}Dense", "keras_" + secret.lower())
+    end = _keras(f"{secret}End", f"{secret.lower()}.keras")
     files = {
-        "a harmless model": ([*plain, _keras("Activation", activation=function)], None, set()),
+        "a harmless model": ([*plain, _keras("Activation", activation=_function("relu"))], None, set()),
         "a Lambda": ([*plain, _keras("Lambda", function=bytecode)], None, {"__lambda__"}),
         "a class without a module": ([*plain, _keras(secret, None)], None, {secret}),
         "a class inside a model inside": ([*plain, hidden], None, {secret}),
-        "a module that only looks like Keras": ([*plain, lookalike], None, {f"{secret}Dense"}),
+        "a module that only looks like Keras": ([*plain, lookalike, end], None, {f"{secret}Dense", f"{secret}End"}),
+        "a class of `builtins`": ([*plain, _keras(secret, "builtins")], None, {secret}),
+        "a registered function": ([*plain, _keras("Activation", activation=_function(registered))], None, {registered}),
         "a loss": (plain, {"loss": _keras(f"{secret}Loss", "losses")}, {f"{secret}Loss"}),
+        "a registered function as loss": (plain, {"loss": _function(registered)}, {registered}),
         "two": ([_keras(secret, "a.b"), _keras("Lambda", function=bytecode)], None, {secret, "__lambda__"}),
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -296,24 +337,27 @@ def check_doorkeeper(doorkeeper):
 def _door_hint(got, right, what):
     if missing(got):
         return "not attempted"
-    if not isinstance(got, set | frozenset | list | tuple):
-        return f"return a set of class names, not {type(got).__name__}"
-    got = set(got)
+    try:
+        got = None if isinstance(got, str) else set(got)
+    except TypeError:
+        got = None
+    if got is None or not all(isinstance(name, str) for name in got):
+        return "return a set of names"
     if "__keras_tensor__" in got:
         return "`__keras_tensor__` has no module: it stands for a tensor of the graph and is harmless"
     if "function" in got:
-        return "a function whose module is `builtins` is one of Keras's own, named by its name"
+        return "of a function it is the name in `config` that counts, not the class name `function`"
     if extra := got - right:
-        return f"with {what} in the file, {sorted(extra)[0]} is called suspicious, and it is one of Keras's own"
+        return f"with {what} in the file, {min(extra)} is called suspicious, and it is one of Keras's own"
     if "__lambda__" in right - got:
         return "a `__lambda__` went through: it has no module, and it is code"
-    if right - got:
-        return f"with {what} in the file, {sorted(right - got)[0]} went through"
+    if missed := right - got:
+        return f"with {what} in the file, {min(missed)} went through"
     return None
 
 
 # --- 6.7 --------------------------------------------------------------------------------------------------------------
-@exercise("6.7")
+@exercise("6.7", seconds=180)
 def check_tiny(tiny):
     """At most 20 parameters, and nine in ten of a random third of the patients; up to three trainings."""
     import keras

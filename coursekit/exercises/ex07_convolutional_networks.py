@@ -4,7 +4,7 @@ import numpy as np
 
 from coursekit.arrays import as_array
 from coursekit.exercises import NOT_ATTEMPTED, exercise
-from coursekit.exercises.answers import close, compare_numbers, missing, numbers, parts_of
+from coursekit.exercises.answers import CHANGED, changed, close, compare_numbers, missing, numbers, parts_of
 from coursekit.keras_internals import every_layer
 from coursekit.layers.convolution import convolve
 from coursekit.vision import intersection_over_union
@@ -58,25 +58,31 @@ def check_sizes(answer):
 # --- 7.2 --------------------------------------------------------------------------------------------------------------
 @exercise("7.2")
 def check_convolve_same(convolve_same):
-    """Random images and kernels, odd and even, high and wide, against the package's convolution."""
+    """Random images and kernels, odd and even, high and wide, a single row, against the package's convolution."""
     rng = np.random.default_rng()
-    for sizes in ((3, 3), (4, 4), (1, 5), (2, 3)):
-        n, h, w, c, d = 2, int(rng.integers(6, 8)), int(rng.integers(8, 11)), 3, 4
-        x = rng.normal(size=(n, h, w, c))
-        kernel = rng.normal(size=(*sizes, c, d))
-        got = numbers(convolve_same(x.copy(), kernel.copy()))
+    for sizes, rows in (((3, 3), 7), ((4, 4), 6), ((1, 5), 6), ((2, 3), 7), ((5, 2), 8), ((3, 4), 1)):
+        x = rng.normal(size=(2, rows, int(rng.integers(8, 11)), 3))
+        kernel = rng.normal(size=(*sizes, 3, 4))
+        right = convolve(x, kernel, padding="same")
+        given = x.copy(), kernel.copy()
+        answer = convolve_same(*given)
+        if missing(answer):
+            return NOT_ATTEMPTED
+        if changed(given, (x, kernel)):
+            return CHANGED
+        got = numbers(answer)
         if got is None:
-            return NOT_ATTEMPTED if missing(convolve_same(x, kernel)) else "return an array of numbers"
-        if hint := _same_hint(got, x, kernel):
+            return "return an array of numbers"
+        if hint := _same_hint(got, x, kernel, right):
             return hint
     return None
 
 
-def _same_hint(got, x, kernel):
-    right = convolve(x, kernel, padding="same")
+def _same_hint(got, x, kernel, right):
     what = f"for a kernel of {kernel.shape[0]} × {kernel.shape[1]} "
     if got.shape != right.shape:
-        if got.shape == convolve(x, kernel).shape:
+        inside = [x.shape[i] - kernel.shape[i - 1] + 1 for i in (1, 2)]
+        if got.shape[1:3] == tuple(inside) and got.ndim == 4:
             return f"{what}the output is smaller than the input: pad with zeros first"
         if got.shape == right.transpose(0, 3, 1, 2).shape:
             return "channels come last here: (n, rows, columns, channels)"
@@ -101,37 +107,43 @@ def _same_hint(got, x, kernel):
         wrong = convolve(np.pad(x, [(0, 0), *edges, (0, 0)], mode=mode), weights)
         if close(got, wrong) and not close(wrong, right):
             return what + hint if "padding" in hint else hint
-    return f"{what}the shape is right and the numbers are not: which pixels does the first window see?"
+    place = np.unravel_index(np.abs(got - right).argmax(), right.shape)
+    return (
+        f"{what}the shape is right and the numbers are not: at {tuple(map(int, place))} there should be "
+        f"{right[place]:.4g}, yours is {got[place]:.4g}"
+    )
 
 
 # --- 7.3 --------------------------------------------------------------------------------------------------------------
 @exercise("7.3")
 def check_prepare(prepare):
-    """Images that are known one by one, and a change that marks each call."""
+    """Images that are known one by one, and a change that marks each image that it is given."""
     rng = np.random.default_rng()
-    for copies in (int(rng.integers(2, 4)), 1):
-        x_train, x_test = rng.random((5, 4, 4, 1)), rng.random((3, 4, 4, 1))
-        y_train, y_test = rng.integers(0, 10, 5), rng.integers(0, 10, 3)
-        marks, given = [], []
+    for copies in (int(rng.integers(2, 4)), 1, 4):
+        n = int(rng.integers(4, 8))
+        kept = [rng.random((n, 4, 3, 1)), rng.integers(0, 10, n), rng.random((3, 4, 3, 1)), rng.integers(0, 10, 3)]
+        marks = []
 
-        def change(x, marks=marks, given=given):
-            marks.append(float(rng.uniform(10, 1000)))
-            given.append(len(x))
-            return np.asarray(x) + marks[-1]
+        def change(x, marks=marks):
+            own = rng.uniform(10, 1000, len(x))
+            marks.extend(own)
+            return np.asarray(x) + own.reshape(-1, 1, 1, 1)
 
-        kept = [values.copy() for values in (x_train, y_train, x_test, y_test)]
-        answer = prepare(x_train, y_train, x_test, y_test, change, copies)
+        given = [values.copy() for values in kept]
+        answer = prepare(*given, change, copies)
         if missing(answer):
             return NOT_ATTEMPTED
+        if changed(given, kept):
+            return CHANGED
         parts = parts_of(answer, 4)
         if parts is None or any(numbers(part) is None for part in parts):
             return "return four arrays: x_train, y_train, x_test, y_test"
-        if hint := _prepared_hint([numbers(part) for part in parts], kept, marks, given, copies):
+        if hint := _prepared_hint([numbers(part) for part in parts], kept, np.array(marks), copies):
             return hint
     return None
 
 
-def _prepared_hint(parts, kept, marks, given, copies):
+def _prepared_hint(parts, kept, marks, copies):
     x, y, x_new, y_new = parts
     x_train, y_train, x_test, y_test = kept
     if x_new.shape != x_test.shape or not close(x_new, x_test):
@@ -139,24 +151,25 @@ def _prepared_hint(parts, kept, marks, given, copies):
     if y_new.shape != y_test.shape or not close(y_new, y_test):
         return "the labels of the test images should stay as they are"
     n = len(x_train)
-    if len(x) == n * copies and copies and x.min() > 5:
+    if x.shape[1:] == x_train.shape[1:] and len(x) == n * copies and x.min() > 5:
         return "the original images are missing: they come first, then the changed copies"
     if x.shape != (n * (copies + 1), *x_train.shape[1:]):
         return f"{n} images and {copies} changed copies of them make {n * (copies + 1)}; you have {len(x)}"
-    if len(y) != len(x):
+    if y.shape != (len(x),):
         return f"{len(x)} images and {len(y)} labels: each copy needs its label, the one of its original"
     blocks = x.reshape(copies + 1, *x_train.shape)
     if not close(blocks[0], x_train):
         if close(x[:: copies + 1], x_train):
             return "the copies should come after all originals, one whole set after the other"
         return "the original images should come first, unchanged"
-    shifts = [float((block - x_train).mean()) for block in blocks[1:]]
-    if copies > 1 and np.ptp(shifts) < 1e-6:
-        return "all copies are alike: call change once for each copy"
-    if any(np.abs(block - x_train - shift).max() > 1e-3 for block, shift in zip(blocks[1:], shifts, strict=True)):
+    apart = blocks[1:] - x_train
+    added = apart.mean(axis=(2, 3, 4))  # (copies, n): the mark of each changed image
+    if copies > 1 and np.abs(added - added[0]).max() < 1e-6:
+        return "all copies are alike: each should be changed anew"
+    if np.abs(apart - added[..., None, None, None]).max() > 1e-3:
         return "each copy should hold the training images in their order, changed once"
-    if not all(min(abs(shift - mark) for mark in marks) < 1e-3 for shift in shifts):
-        return "change the originals, not images that have been changed before"
+    if np.abs(added[..., None] - np.append(marks, np.inf)).min(axis=-1).max() > 1e-3:
+        return "change the originals, each once: not images that have been changed before, and all of them"
     return None if close(y, np.tile(y_train, copies + 1)) else "the labels are not those of the images beside them"
 
 
@@ -168,12 +181,15 @@ def check_batch_norm(batch_norm):
     channels, momentum, epsilon = int(rng.integers(2, 5)), float(rng.uniform(0.6, 0.9)), float(rng.uniform(0.05, 0.2))
     state = {"mean": rng.normal(size=channels), "variance": rng.uniform(1, 2, channels)}
     right = {name: values.copy() for name, values in state.items()}
-    for training in (True, False, True, False):
-        x = rng.normal(rng.normal(size=channels) * 3, rng.uniform(0.5, 3, channels), size=(3, 2, 4, channels))
+    for training, form in [(True, (3, 2, 4)), (False, (1, 3, 2)), (True, (1, 5, 3)), (False, (4, 2, 3))]:
+        x = rng.normal(rng.normal(size=channels) * 3, rng.uniform(0.5, 3, channels), size=(*form, channels))
         before = {name: values.copy() for name, values in right.items()}
-        got = batch_norm(x.copy(), state, training, momentum, epsilon)
+        given = x.copy()
+        got = batch_norm(given, state, training, momentum, epsilon)
         if missing(got):
             return NOT_ATTEMPTED
+        if changed(given, x):
+            return CHANGED
         got = numbers(got)
         if got is None or got.shape != x.shape:
             return f"the output should be an array of shape {x.shape}, like x"
@@ -286,28 +302,45 @@ def check_sizes_back(answer):
 # --- 7.6 --------------------------------------------------------------------------------------------------------------
 @exercise("7.6")
 def check_mean_iou(mean_iou):
-    """Random masks in which some class is rare and another absent, against counts made in another way."""
+    """Random masks in which a class is rare or absent, from either or from both, against counts made in another way."""
     rng = np.random.default_rng()
-    for classes, absent in ((4, False), (int(rng.integers(5, 8)), True), (3, False)):
-        p = np.r_[5, np.ones(classes - 1 - absent), np.zeros(int(absent))]
-        shape = (6, 5, 7)
-        truth = rng.choice(classes, p=p / p.sum(), size=shape)
-        truth[: 1 if classes < 5 else 2] = 0  # pictures that hold the background only
-        truth[-1] = rng.permutation(np.arange(35) % (classes - absent)).reshape(5, 7)
-        predicted = np.where(rng.random(shape) < 0.6, truth, rng.choice(classes, p=p / p.sum(), size=shape))
-        got = mean_iou(truth.copy(), predicted.copy(), classes)
+    for classes, absent in [(4, None), (6, 5), (5, 0), (7, 3), (4, "truth"), (5, "masks"), (3, None)]:
+        truth, predicted = _two_masks(rng, classes, absent)
+        each = intersection_over_union(truth, predicted, classes)
+        given = truth.copy(), predicted.copy()
+        got = mean_iou(*given, classes)
         if missing(got):
             return NOT_ATTEMPTED
+        if changed(given, (truth, predicted)):
+            return CHANGED
         got = numbers(got)
         if got is None or got.size != 1:
             return "return one number, the mean over the classes"
-        if hint := _iou_hint(float(got.ravel()[0]), truth, predicted, classes):
+        if hint := _iou_hint(float(got.ravel()[0]), truth, predicted, classes, each):
             return hint
     return None
 
 
-def _iou_hint(got, truth, predicted, classes):
-    each = intersection_over_union(truth, predicted, classes)
+def _two_masks(rng, classes, absent):
+    """Masks in which class 0 is common. absent: a class that neither holds, or the one that lacks the last class."""
+    p = np.r_[5, np.ones(classes - 1)]
+    if isinstance(absent, int):
+        p[absent] = 0
+    shape = (6, 5, int(rng.integers(4, 9)))
+    truth = rng.choice(classes, p=p / p.sum(), size=shape)
+    here = np.flatnonzero(p)
+    truth[-1].flat[: len(here)] = here  # each class that may be there is there
+    truth[0] = here[0]  # a picture that holds one class only
+    predicted = np.where(rng.random(shape) < 0.6, truth, rng.choice(classes, p=p / p.sum(), size=shape))
+    predicted[-2].flat[: len(here)] = here
+    if absent == "truth":
+        truth[truth == classes - 1] = 0
+    if absent == "masks":
+        predicted[predicted == classes - 1] = 1
+    return truth, predicted
+
+
+def _iou_hint(got, truth, predicted, classes, each):
     right = np.nanmean(each)
     if abs(got - right) < 1e-6:
         return None
@@ -329,6 +362,7 @@ def _iou_hint(got, truth, predicted, classes):
         "all classes count alike, whatever their size; you weighed them by their pixels": np.nansum(
             each * held / held.sum()
         ),
+        "a class that only the prediction holds counts, with an IoU of 0": np.mean(each[held > 0]),
         "that is the share of right pixels": np.mean(truth == predicted),
         "divide by the pixels that either gives to the class, not by those of the truth": np.mean(
             inside[held > 0] / held[held > 0]
@@ -343,7 +377,8 @@ def _iou_hint(got, truth, predicted, classes):
     for hint, wrong in mistakes.items():
         if abs(got - wrong) < 1e-6 and abs(wrong - right) > 1e-6:
             return hint
-    return f"for a random pair of masks the mean IoU is {right:.4f}, yours is {got:.4f}"
+    of = f"{classes} classes, {np.count_nonzero(held)} in the truth and {np.count_nonzero(said)} in the prediction"
+    return f"for a random pair of masks ({of}) the mean IoU is {right:.4f}, yours is {got:.4f}"
 
 
 # --- 7.7 --------------------------------------------------------------------------------------------------------------
@@ -369,6 +404,8 @@ def check_tiny(tiny):
         answers = as_array(_outputs(model, x[others]))
         if answers.shape != (len(others), 10):
             return f"the model should give ten numbers for each image, (n, 10); it gives {answers.shape}"
+        if not _convolutions_count(model, x[others][:50]):
+            return "its Conv2D has no influence on the answer: the same comes out with kernels of zeros"
         right = float(np.mean(answers.argmax(axis=1) == y[others]))
         if right >= WANTED:
             return None
@@ -395,3 +432,17 @@ def _outputs(model, x):
     import keras
 
     return keras.ops.convert_to_numpy(model(x, training=False))
+
+
+def _convolutions_count(model, x):
+    """Whether other kernels in the convolutions would give other outputs. Leaves the model as it was."""
+    import keras
+
+    kernels = [layer.kernel for layer in every_layer(model) if isinstance(layer, keras.layers.Conv2D)]
+    before, outputs = [as_array(kernel).copy() for kernel in kernels], as_array(_outputs(model, x))
+    for kernel, values in zip(kernels, before, strict=True):
+        kernel.assign(0 * values)
+    without = as_array(_outputs(model, x))
+    for kernel, values in zip(kernels, before, strict=True):
+        kernel.assign(values)
+    return not np.allclose(outputs, without)

@@ -64,6 +64,17 @@ def log_softmax(z):
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
+def first_of_three(z):
+    """The first softmax share of the logits z, 0 and 0, for each entry of z: what a picture can show of softmax."""
+    return softmax(np.stack([z, np.zeros_like(z), np.zeros_like(z)], axis=-1))[..., 0]
+
+
+def first_of_three_derivative(z):
+    """p(1 − p), as for the sigmoid."""
+    share = first_of_three(z)
+    return share * (1 - share)
+
+
 ACTIVATIONS = {  # name: (function, derivative)
     "sigmoid": (sigmoid, sigmoid_derivative),
     "tanh": (tanh, tanh_derivative),
@@ -71,3 +82,4 @@ ACTIVATIONS = {  # name: (function, derivative)
     "leaky relu": (leaky_relu, leaky_relu_derivative),
     "none": (identity, np.ones_like),
 }
+SOFTMAX_OF_THREE = (first_of_three, first_of_three_derivative)

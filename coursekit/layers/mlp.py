@@ -54,6 +54,27 @@ def backward(network, x, labels, activation="relu"):
     return loss, gradients[::-1]
 
 
+def numerical_gradients(network, x, labels, activation="relu", step=1e-6):
+    """The gradient of the mean cross-entropy by small steps: each parameter is moved up and down, one at a time.
+
+    Shaped like the network, as that of `backward`, which it checks. Give a network in float64: in float32 the
+    difference of two losses has hardly a digit left. The network is left as it was.
+    """
+    network = [[np.array(values, dtype=float) for values in layer] for layer in network]
+    gradients = [[np.empty_like(values) for values in layer] for layer in network]
+    for layer, slopes in zip(network, gradients, strict=True):
+        for values, slope in zip(layer, slopes, strict=True):
+            for place in np.ndindex(values.shape):
+                kept = values[place]
+                values[place] = kept + step
+                above, _ = _measure(network, x, labels, activation)
+                values[place] = kept - step
+                below, _ = _measure(network, x, labels, activation)
+                values[place] = kept
+                slope[place] = (above - below) / (2 * step)
+    return gradients
+
+
 def train(
     network, x, labels, *, rng, epochs, learning_rate, batch_size=32, activation="relu", validation=None, shuffle=True
 ):

@@ -82,6 +82,43 @@ def _draw_block(ax, shape, left, color):
         ax.text(left + _extent(shape)[0] / 2, rows + _SLANT * (sheets - 1) + 0.5, f"{shape[-4]} stacks", **style)
 
 
+# --- parts of a matrix ------------------------------------------------------------------------------------------------
+def picked(parts, **named):
+    """Draw a matrix once for each way to take a part of it, with the cells that this way takes in color.
+
+    parts: expressions such as "x[:, 2]" or "x[x > 15]"; named: the matrix they speak of, as x=…, at most 60 numbers.
+    Raises ValueError if that is not one matrix that can be read, or an expression is not a part of it.
+    """
+    (name, values), *more = named.items() or [("", 0)]
+    values = as_array(values)
+    if more or values.ndim != 2 or not 1 <= values.size <= 60:
+        raise ValueError("picked() draws the parts of one matrix of at most 60 numbers, given by its name: x=…")
+    rows, columns = values.shape
+    across = max(1, min(len(parts), int(19 // (columns + 1))))
+    down = -(-len(parts) // across)
+    _, ax = figure(across * (columns + 1) * 0.37, down * (rows + 1.6) * 0.37)
+    words = []
+    for k, part in enumerate(parts):
+        taken = _positions(part, name, values)
+        left, top = (k % across) * (columns + 1), -(k // across) * (rows + 1.6)
+        chosen = np.isin(np.arange(values.size), taken).reshape(values.shape)
+        _grid(ax, values, np.where(chosen, 1, -1), left, top, side=1)
+        ax.text(left, top + 0.25, part, fontsize=9, family="monospace", va="bottom")
+        said = " ".join(f"{value:g}" for value in values.ravel()[taken].ravel())
+        words.append(f"{part} takes {said}, shape {taken.shape}")
+    ax.set(xlim=(-0.1, across * (columns + 1) - 0.5), ylim=(-down * (rows + 1.6) + 1.4, 1.1), aspect="equal")
+    ax.axis("off")
+    finish(f"{'; '.join(words)}.")
+
+
+def _positions(part, name, values):
+    """Where the numbers that a part takes stand in the matrix, counted row by row; in the shape of the part."""
+    if not (part.startswith(f"{name}[") and part.endswith("]")):
+        raise ValueError(f"{part!r} is not a part of {name}; write it like {name}[0]")
+    positions = np.arange(values.size).reshape(values.shape)
+    return eval(f"positions{part[len(name) :]}", {"np": np}, {"positions": positions, name: values})
+
+
 # --- reshape and transpose --------------------------------------------------------------------------------------------
 def reshape_and_transpose(a):
     """Draw a matrix, the same numbers reshaped to the transposed shape, and the matrix transposed.
@@ -122,13 +159,16 @@ _HATCHES = ("", "///", "...", "\\\\\\", "xx", "--")
 
 
 def _grid(ax, values, source, left, top, side):
-    """Cells of a matrix, colored and hatched by `source`, with the values written in; (left, top) is its corner."""
+    """Cells of a matrix, colored and hatched by `source`, with the values written in; (left, top) is its corner.
+
+    A source below 0 leaves a cell white.
+    """
     from matplotlib.patches import Rectangle
 
     for (row, column), value in np.ndenumerate(values):
         x, y, kind = left + column * side, top - (row + 1) * side, int(source[row, column])
-        face = _pale(COLORS[kind % len(COLORS)])
-        hatch = _HATCHES[kind % len(_HATCHES)]
+        face = _pale(COLORS[kind % len(COLORS)]) if kind >= 0 else "white"
+        hatch = _HATCHES[kind % len(_HATCHES)] if kind >= 0 else ""
         ax.add_patch(Rectangle((x, y), side, side, facecolor=face, edgecolor="white", hatch=hatch, lw=0.8))
         ax.add_patch(Rectangle((x, y), side, side, fill=False, edgecolor="black", lw=0.8))
         backing = {"facecolor": face, "edgecolor": "none", "pad": 0.6}

@@ -60,7 +60,47 @@ def regions(classifiers, x, labels):
     finish(f"Circles are class 0, squares class 1; the shaded side is called 1. {'; '.join(words)}.")
 
 
-# --- training ---------------------------------------------------------------------------------------------------------
+def small_network(network, x):
+    """Draw a network of dense ReLU layers that is small enough to write a number at each arrow.
+
+    network: list of [weights (inputs, outputs), bias (outputs,)]; x: (inputs,), the values on the left. In each unit
+    stands its sum, and after the arrow what ReLU makes of it; the last layer has no ReLU. Biases stand below.
+    Raises ValueError if x doesn't fit, or if a layer has more than four units.
+    """
+    x = np.asarray(x, dtype=float)
+    sizes = [len(network[0][0]), *(len(bias) for _, bias in network)]
+    if x.shape != (sizes[0],) or max(sizes) > 4:
+        raise ValueError(f"x has shape {x.shape} and the layers {sizes}; give ({sizes[0]},) and four units at most")
+    _, ax = figure(7.0, 0.6 + 1.1 * max(sizes))
+    places = [[(3.0 * k, 1.5 * ((size - 1) / 2 - i)) for i in range(size)] for k, size in enumerate(sizes)]
+    texts, words, h = [[f"{value:g}" for value in x]], [], x
+    for k, (weights, bias) in enumerate(network):
+        z = h @ weights + bias
+        last = k == len(network) - 1
+        h = z if last else np.maximum(z, 0)
+        texts.append([f"{a:g}" if last else f"{a:g} → {b:g}" for a, b in zip(z, h, strict=True)])
+        words.append(f"the sums of layer {k + 1} are {', '.join(f'{value:g}' for value in z)}")
+        for i, j in np.ndindex(weights.shape):
+            (x_0, y_0), (x_1, y_1) = places[k][i], places[k + 1][j]
+            ax.plot([x_0, x_1], [y_0, y_1], color=GRAY, linewidth=1, zorder=1)
+            at = x_0 + 0.3 * (x_1 - x_0), y_0 + 0.3 * (y_1 - y_0)
+            ax.text(*at, f"{weights[i, j]:g}", ha="center", va="center", color=COLORS[0], backgroundcolor="white")
+        for (left, low), value in zip(places[k + 1], bias, strict=True):
+            ax.text(left, low - 0.48, f"bias {value:g}", ha="center", va="center", fontsize=8, color=COLORS[0])
+    for column, named, title in zip(places, texts, _titles(len(network)), strict=True):
+        ax.text(column[0][0], 0.75 * max(sizes) - 0.1, title, ha="center")
+        for place, text in zip(column, named, strict=True):
+            box = {"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": "black"}
+            ax.text(*place, text, ha="center", va="center", bbox=box, zorder=3)
+    ax.set(xlim=(-0.8, 3.0 * len(network) + 0.8), ylim=(-0.75 * max(sizes) - 0.1, 0.75 * max(sizes) + 0.2))
+    ax.axis("off")
+    values = ", ".join(f"{value:g}" for value in x)
+    finish(f"A network with weights at its lines. The inputs are {values}; {'; '.join(words)}.")
+
+
+def _titles(layers):
+    hidden = ["hidden sum → ReLU"] * (layers - 1)
+    return ["input", *hidden, "logit"]
 
 
 # --- results ----------------------------------------------------------------------------------------------------------

@@ -81,11 +81,8 @@ def masks(images, named, classes):
         for ax, values in zip(axes[1:, i], rows.values(), strict=True):
             ax.imshow(values[i], cmap=colors, vmin=0, vmax=len(classes) - 1, interpolation="nearest")
             ax.spines[:].set_visible(True)
-            for number in np.unique(values[i])[1 if 0 in values[i] else 0 :]:
-                place = np.argwhere(values[i] == number).mean(axis=0)
-                if (values[i] == number).sum() > values[i].size / 100:
-                    box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.75}
-                    ax.text(*place[::-1], classes[number], ha="center", va="center", fontsize=8, bbox=box)
+            held = [classes[number] for number in np.unique(values[i]) if number]
+            ax.set_title(", ".join(map(str, held)), loc="center", fontsize=8)
     for ax, name in zip(axes[:, 0], ("image", *rows), strict=True):
         ax.set_ylabel(name)
     seen = sorted({int(number) for values in rows.values() for number in np.unique(values)} - {0})

@@ -26,7 +26,7 @@ def text(path):
 
 
 # --- every command ----------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("command", ["run", "refresh", "lint", "index", "release", "doctor"])
+@pytest.mark.parametrize("command", ["run", "refresh", "lint", "index", "release", "doctor", "compress", "inspect"])
 def test_each_command_has_help_with_an_example(command, capsys):
     from coursekit.authoring.cli import main
 
@@ -45,6 +45,12 @@ def test_each_command_has_help_with_an_example(command, capsys):
         (["run", "00", "--backends", "theano"], "unknown backend theano"),
         (["release", "."], "exists and is not overwritten"),
         (["index", "--repository", "gitlab.com/someone"], "is not an address"),
+        (["compress", "nowhere.keras"], "there is no file nowhere.keras"),
+        (["compress", "README.md", "--clusters", "few"], "--clusters takes a number from 1 on, not few"),
+        (["compress", "README.md", "--prune", "1"], "--prune takes a share from 0 to below 1, such as 0.9, not 1"),
+        (["compress", "README.md", "-o", "README.md"], "is the model itself; name another file with -o"),
+        (["inspect", "coursekit"], "coursekit is a folder; name a file"),
+        (["expand", "README.md", "-o", "README.txt"], "must end with .keras or .h5"),
     ],
 )
 def test_a_mistake_in_the_call_is_one_sentence(call, says, capsys):

@@ -256,7 +256,7 @@ def quantized_model():
         (lambda: dense(3), 4, {"cluster_centroids_init": "BEST"}, "choose one of LINEAR"),
         (lambda: dense(3), 4, {"layers": "nobody"}, "no layer is named 'nobody'"),
         (lambda: dense(3), 4, {"layers": layers.Conv2D}, "nothing to cluster"),
-        (lambda: keras.Sequential([layers.Dense(3)]), 4, {}, "has no weights yet"),
+        (lambda: keras.Sequential([]), 4, {}, "has no weights yet"),
         (lambda: keras.Sequential([keras.Input((3,)), layers.ReLU()]), 4, {}, "nothing to cluster"),
         (nan_model, 4, {}, r"dense\w*/kernel: some weights are NaN"),
         (quantized_model, 4, {}, "is quantized"),

@@ -16,7 +16,7 @@ def test_size_of_the_test_set():
     data = load("digits28")
     train, test = len(data.x_train), len(data.x_test)
     assert attempt("0.1", test) is None
-    assert attempt("0.1", np.int64(test)) is None
+    assert attempt("0.1", np.int64(test)) is attempt("0.1", [test]) is attempt("0.1", float(test)) is None
     assert attempt("0.1", ...) is NOT_ATTEMPTED
     for mistake, hint in [
         (train, "training set"),
@@ -24,6 +24,8 @@ def test_size_of_the_test_set():
         (data.x_test.shape, "first entry"),
         (28, "does not have 28"),
         ("360", "one number"),
+        (True, "one number"),
+        (test + 0.5, "does not have"),
     ]:
         assert hint in attempt("0.1", mistake)
 
@@ -55,6 +57,7 @@ def test_accuracy_mistakes_get_their_own_hint(mistake, hint):
         lambda p, a: 1 - np.mean(p - a),
         lambda p, a: 1 - np.mean(np.abs(p - a)),
         lambda p, a: 1 - np.mean((p - a) ** 2),
+        lambda p, a: np.mean((p == a) & (a >= 0)),
     ],
 )
 def test_an_accuracy_that_is_right_by_luck_on_some_labels_is_refused(mistake):
@@ -64,5 +67,6 @@ def test_an_accuracy_that_is_right_by_luck_on_some_labels_is_refused(mistake):
 
 
 def test_accuracy_solution_and_gap():
-    assert all(attempt("0.2", right) is None for _ in range(50))
+    for answer in (right, lambda p, a: round(right(p, a), 3), lambda p, a: [np.float32(right(p, a))]):
+        assert all(attempt("0.2", answer) is None for _ in range(50))
     assert attempt("0.2", lambda p, a: ...) is attempt("0.2", lambda p, a: None) is NOT_ATTEMPTED

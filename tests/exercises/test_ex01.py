@@ -5,7 +5,7 @@ import pytest
 
 from coursekit.exercises import NOT_ATTEMPTED, attempt
 
-REPEATS = 50
+REPEATS = 30
 X, X_0, X_0_12 = (10, 365, 24, 4), (365, 24, 4), (365, 4)
 
 
@@ -13,7 +13,14 @@ X, X_0, X_0_12 = (10, 365, 24, 4), (365, 24, 4), (365, 4)
 def test_three_shapes_solution_and_gap():
     assert attempt("1.1", (X, X_0, X_0_12)) is None
     assert attempt("1.1", (list(X), list(X_0), list(X_0_12))) is None
-    assert attempt("1.1", (..., ..., ...)) is attempt("1.1", (X, X_0, ...)) is NOT_ATTEMPTED
+    assert attempt("1.1", [np.array(X), np.array(X_0, dtype="float32"), np.array(X_0_12)]) is None
+    assert attempt("1.1", (..., ..., ...)) is attempt("1.1", (None, None, None)) is NOT_ATTEMPTED
+
+
+def test_three_shapes_of_tensorflow():
+    import tensorflow as tf
+
+    assert attempt("1.1", [tf.TensorShape(X), X_0, X_0_12]) is None
 
 
 @pytest.mark.parametrize(
@@ -25,6 +32,12 @@ def test_three_shapes_solution_and_gap():
         ((X, X_0, (24, 4)), "strike out what is indexed"),
         ((X, (24, 365, 4), X_0_12), "not in the order"),
         ((350400, X_0, X_0_12), "a shape is a tuple"),
+        (((10.9, 365, 24, 4), X_0, X_0_12), "of whole numbers"),
+        ((("10", "365", "24", "4"), X_0, X_0_12), "of whole numbers"),
+        (("(10, 365, 24, 4)", X_0, X_0_12), "a shape is a tuple"),
+        ((X, (), X_0_12), "more axes remain"),
+        ((X, X_0, ...), "x[0, :, 12] is still to do"),
+        ((X, X_0), "give three shapes"),
     ],
 )
 def test_three_shapes_mistakes(mistake, hint):
@@ -58,19 +71,23 @@ WRITES = {"A": "yes", "B": "no", "C": "yes", "D": "no", "E": "no", "F": "error"}
 
 def test_writes_solution_and_gap():
     assert attempt("1.3", WRITES) is None
-    assert attempt("1.3", dict.fromkeys(WRITES, ...)) is attempt("1.3", WRITES | {"F": ...}) is NOT_ATTEMPTED
+    assert attempt("1.3", {name.lower(): f" {said.title()}" for name, said in WRITES.items()}) is None
+    assert attempt("1.3", list(WRITES.values())) is attempt("1.3", tuple(WRITES.values())) is None
+    assert attempt("1.3", dict.fromkeys(WRITES, ...)) is attempt("1.3", [None] * 6) is NOT_ATTEMPTED
 
 
 @pytest.mark.parametrize(
     "changed, hint",
     [
-        ({"A": "no"}, "row of a reshaped array"),
-        ({"B": "yes"}, "list of positions"),
+        ({"A": "no"}, "and so is a row of it"),
+        ({"B": "yes"}, "the index is a list"),
         ({"C": "no"}, "+="),
         ({"D": "yes"}, "still a name"),
         ({"E": "yes"}, "how many copies"),
         ({"F": "no"}, "np.asarray"),
         ({"F": True}, 'write "yes", "no" or "error"'),
+        ({"F": ...}, "F is still to do"),
+        ({"C": ["yes"]}, 'write "yes", "no" or "error"'),
         ({"G": "no"}, "each of A to F"),
         (dict.fromkeys(WRITES, "no"), "3 of 6 not right"),
     ],
@@ -91,7 +108,20 @@ def one_by_one(image, size):
     return [image[i : i + size, j : j + size] for i in rows for j in columns]
 
 
-@pytest.mark.parametrize("right", [lambda image, size: cut(image, size, (0, 2, 1, 3, 4)), one_by_one])
+def in_lists_of_python(image, size):
+    return cut(image, size, (0, 2, 1, 3, 4)).astype("float64").tolist()
+
+
+def spoils_its_input(image, size):
+    result = cut(image, size, (0, 2, 1, 3, 4)).copy()
+    image[:] = 0
+    return result
+
+
+RIGHT = [lambda image, size: cut(image, size, (0, 2, 1, 3, 4)), one_by_one, in_lists_of_python, spoils_its_input]
+
+
+@pytest.mark.parametrize("right", RIGHT)
 def test_patches_solutions(right):
     assert all(attempt("1.4", right) is None for _ in range(REPEATS))
 
@@ -107,9 +137,12 @@ def test_patches_gap():
         (lambda image, size: cut(image, size, (2, 0, 1, 3, 4)), "another order"),
         (lambda image, size: cut(image, size, (0, 2, 3, 1, 4)), "each patch is transposed"),
         (lambda image, size: image.reshape(-1, size, size, 3), ""),  # made for three channels only
-        (lambda image, size: cut(image, size, (0, 2, 1, 3, 4))[:, ::-1], "not where they belong"),
+        (lambda image, size: cut(image, size, (0, 2, 1, 3, 4))[:, ::-1], "but patch 0 is not image[0:"),
         (lambda image, size: cut(image, size, (0, 2, 1, 3, 4))[1:], "gives the shape"),
         (lambda image, size: cut(image, 2, (0, 2, 1, 3, 4)), ""),  # made for one size only
+        (lambda image, size: cut(image, size, (0, 2, 1, 3, 4)).astype(int), "cut to whole ones"),
+        (lambda image, size: np.abs(cut(image, size, (0, 2, 1, 3, 4))), "patch"),
+        (lambda image, size: "patches", "one array"),
     ],
 )
 def test_patches_mistakes(mistake, hint):
@@ -124,7 +157,16 @@ def einsum(rule):
     return lambda queries, keys: np.einsum(rule, queries, keys)
 
 
-@pytest.mark.parametrize("right", [einsum("bqf,bkf->bqk"), lambda q, k: q @ k.transpose(0, 2, 1)])
+@pytest.mark.parametrize(
+    "right",
+    [
+        einsum("bqf,bkf->bqk"),
+        lambda q, k: q @ k.transpose(0, 2, 1),
+        lambda q, k: np.round(q @ k.transpose(0, 2, 1), 2).tolist(),
+        lambda q, k: (q @ k.transpose(0, 2, 1)).astype("float16"),
+        lambda q, k: [[[a @ b for b in ks] for a in qs] for qs, ks in zip(q, k)],  # noqa: B905
+    ],
+)
 def test_scores_solutions(right):
     assert all(attempt("1.5", right) is None for _ in range(REPEATS))
 
@@ -141,11 +183,14 @@ def test_scores_gap():
         (einsum("bqf,ckf->bqk"), "batch letter"),
         (einsum("cqf,bkf->bqk"), "batch letter"),
         (einsum("bqf,bkf->bqkf"), "an axis too many"),
-        (einsum("bqf,bkg->bqk"), "dot product of one query"),
+        (einsum("bqf,bkg->bqk"), "need the same letter"),
         (einsum("bqf,bkf->bq"), "should be (batch, queries, keys)"),
         (lambda q, k: q @ k, "raised ValueError"),
         (lambda q, k: np.zeros((2, 3, 4)), ""),  # made for one shape
-        (lambda q, k: np.einsum("bqf,bkf->bqk", q, k) / np.sqrt(q.shape[-1]), "the values are not"),
+        (lambda q, k: np.einsum("bqf,bkf->bqk", q, k) / np.sqrt(q.shape[-1]), "divided by the root"),
+        (lambda q, k: np.einsum("bqf,bkf->bqk", q, k).astype(int), "should be"),
+        (lambda q, k: np.einsum("bqf,bkf->bqk", q.astype(int), k.astype(int)), "should be"),
+        (lambda q, k: np.abs(np.einsum("bqf,bkf->bqk", q, k)), "should be"),
     ],
 )
 def test_scores_mistakes(mistake, hint):
@@ -167,7 +212,15 @@ def by_strides(series, length):
     return np.lib.stride_tricks.as_strided(series, shape, (step, step, feature))
 
 
-@pytest.mark.parametrize("right", [lambda s, n: sliding(s, n).transpose(0, 2, 1), by_strides])
+@pytest.mark.parametrize(
+    "right",
+    [
+        lambda s, n: sliding(s, n).transpose(0, 2, 1),
+        lambda s, n: np.moveaxis(sliding(s, n), -1, 1),
+        lambda s, n: np.lib.stride_tricks.sliding_window_view(s, (n, s.shape[1]))[:, 0],
+        by_strides,
+    ],
+)
 def test_windows_solutions(right):
     assert all(attempt("1.6", right) is None for _ in range(REPEATS))
 
@@ -186,6 +239,9 @@ def test_windows_gap():
         (lambda s, n: sliding(s, n).transpose(0, 2, 1)[::-1], "the values are not"),
         (lambda s, n: sliding(s, n).transpose(0, 2, 1)[::n], "have the shape"),  # windows that don't overlap
         (lambda s, n: sliding(s, 3).transpose(0, 2, 1), ""),  # made for one length
+        (lambda s, n: [s[i : i + n] for i in range(len(s) - n + 1)], "not a list of windows"),
+        (lambda s, n: sliding(np.subtract(s, s.mean(0), out=s), n).transpose(0, 2, 1), "has changed"),
+        (lambda s, n: sliding(s, n).swapaxes(1, 2).astype("float32"), "in a copy"),
     ],
 )
 def test_windows_mistakes(mistake, hint):

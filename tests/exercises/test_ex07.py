@@ -1,12 +1,10 @@
 """The checks of notebook 07: right answers pass, gaps are not attempted, each mistake gets its own hint."""
 
-import nbformat
 import numpy as np
 import pytest
-from helpers import ROOT
 
 from coursekit.exercises import NOT_ATTEMPTED, attempt
-from coursekit.layers import convolution
+from coursekit.exercises.answers import CHANGED
 from coursekit.layers.convolution import convolve
 from coursekit.vision import intersection_over_union
 
@@ -100,6 +98,32 @@ def test_same_padding_passes():
     assert attempt("7.2", lambda x, kernel: same_with()(x, kernel).tolist()) is None
 
 
+def by_hand(x, kernel):
+    """Each output by itself, in single precision, as lists."""
+    high, wide = kernel.shape[:2]
+    before = [(size - 1) // 2 for size in (high, wide)]
+    framed = np.pad(x, [(0, 0), (before[0], high // 2), (before[1], wide // 2), (0, 0)]).astype("float32")
+    out = [
+        [np.tensordot(framed[:, i : i + high, j : j + wide], kernel, 3) for j in range(x.shape[2])]
+        for i in range(x.shape[1])
+    ]
+    return np.array(out).transpose(2, 0, 1, 3).tolist()
+
+
+def test_same_padding_by_hand_and_by_keras_passes():
+    keras = pytest.importorskip("keras")
+    assert outcomes("7.2", by_hand, 5) == [None] * 5
+    assert outcomes("7.2", lambda x, kernel: keras.ops.conv(x, kernel, padding="same"), 5) == [None] * 5
+
+
+def test_what_was_given_must_not_be_written_into():
+    def scaled(x, kernel):
+        x *= 1.5
+        return same_with()(x / 1.5, kernel)
+
+    assert all_say("7.2", scaled, CHANGED)
+
+
 def test_same_padding_not_written_is_not_attempted():
     assert attempt("7.2", lambda x, kernel: None) is NOT_ATTEMPTED
 
@@ -147,9 +171,37 @@ def chain(x, y, x_new, y_new, **given):
     return np.concatenate(parts), y, x_new, y_new
 
 
+def repeated(x, copies, n):
+    return np.concatenate([x[:n]] + copies * [x[n : 2 * n]])
+
+
 def test_the_preparation_passes():
     assert outcomes("7.3", prepare) == [None] * TIMES
     assert attempt("7.3", lambda *given: list(prepare(*given))) is None
+
+
+def test_other_right_preparations_pass():
+    def at_once(x_train, y_train, x_test, y_test, change, copies):
+        changed = change(np.tile(x_train, (copies, 1, 1, 1)))  # as the page does it
+        return np.concatenate([x_train, changed]), np.concatenate([y_train] * (copies + 1)), x_test, y_test
+
+    def one_by_one(x_train, y_train, x_test, y_test, change, copies):
+        x, y = list(x_train), list(y_train)
+        for _ in range(copies):
+            x += [change(image[None])[0] for image in x_train]
+            y += list(y_train)
+        return [image.astype("float32").tolist() for image in x], y, x_test.tolist(), list(y_test)
+
+    assert outcomes("7.3", at_once) == [None] * TIMES and outcomes("7.3", one_by_one) == [None] * TIMES
+
+
+def test_changing_in_place_is_said():
+    def writes(x_train, y_train, x_test, y_test, change, copies):
+        right = prepare(x_train.copy(), y_train, x_test, y_test, change, copies)
+        x_train[:] = 0
+        return right
+
+    assert all_say("7.3", writes, CHANGED)
 
 
 def test_no_preparation_is_not_attempted():
@@ -164,10 +216,10 @@ def test_no_preparation_is_not_attempted():
         (lambda x, y, x_new, y_new, **_: (x, y, x_new, y_new[::-1] + 1), "labels of the test images"),
         (lambda x, y, x_new, y_new, labels, **_: (x, labels, x_new, y_new), "each copy needs its label"),
         (lambda x, y, x_new, y_new, **_: (x, np.sort(y)[::-1] + 1, x_new, y_new), "labels are not those"),
-        (lambda x, y, x_new, y_new, **_: (x[5:], y[5:], x_new, y_new), "original images are missing"),
+        (lambda x, y, x_new, y_new, images, **_: (x[len(images) :], y, x_new, y_new), "original images are missing"),
         (lambda x, y, x_new, y_new, **_: (x[::-1], y[::-1], x_new, y_new), "should come first"),
-        (lambda x, y, x_new, y_new, **_: (x[:5], y[:5], x_new, y_new), "changed copies of them make"),
-        (lambda x, y, *rest, copies, **_: (np.concatenate([x[:5]] + copies * [x[5:10]]), y, *rest), "copies are alike"),
+        (lambda x, y, x_new, y_new, images, **_: (images, y, x_new, y_new), "changed copies of them make"),
+        (lambda x, y, *rest, copies, images, **_: (repeated(x, copies, len(images)), y, *rest), "copies are alike"),
         (chain, "not images that have been changed before"),
         (lambda x, y, x_new, y_new, **_: (x, y, x_new), "return four arrays"),
     ],
@@ -197,6 +249,28 @@ def norm_with(
 
 def test_batch_norm_passes():
     assert outcomes("7.4", norm_with()) == [None] * TIMES
+
+
+def test_batch_norm_that_writes_into_x_is_told_so():
+    def in_place(x, state, training, momentum, epsilon):
+        right = norm_with()(x, state, training, momentum, epsilon)
+        x -= 1
+        return right
+
+    assert all_say("7.4", in_place, CHANGED)
+
+
+def test_batch_norm_with_averages_renewed_in_place_and_in_lists_passes():
+    def in_place(x, state, training, momentum, epsilon):
+        flat = x.reshape(-1, x.shape[-1]).astype("float32")
+        if training:
+            state["mean"] *= momentum
+            state["mean"] += (1 - momentum) * flat.mean(axis=0)
+            state["variance"] = momentum * state["variance"] + (1 - momentum) * flat.var(axis=0)
+        mean, variance = (flat.mean(axis=0), flat.var(axis=0)) if training else (state["mean"], state["variance"])
+        return ((flat - mean) / (variance + epsilon) ** 0.5).reshape(x.shape).tolist()
+
+    assert outcomes("7.4", in_place) == [None] * TIMES
 
 
 def test_batch_norm_is_not_attempted():
@@ -283,12 +357,25 @@ def test_mean_iou_is_not_attempted():
         (per_class(lambda t, p: quotient(2 * (t & p).sum(), t.sum() + p.sum())), "Dice"),
         (per_class(lambda t, p: quotient((t & p).sum(), t.sum() + p.sum())), "once, not twice"),
         (lambda t, p, n: mean_iou(t, p, 4), "the mean IoU is"),
+        (lambda t, p, n: mean_iou(t, p, t.max() + 1), "a class that only the prediction holds"),
+        (lambda t, p, n: np.mean(intersection_over_union(t, p, n)[np.unique(t)]), "a class that only the prediction"),
+        (lambda t, p, n: mean_iou(t, p, max(t.max(), p.max())), "the mean IoU is"),
+        (lambda t, p, n: mean_iou(t[:-1], p[:-1], n), "the mean IoU is"),
         (lambda t, p, n: [1, 2], "return one number"),
     ],
 )
 def test_wrong_iou_gets_its_own_hint(answer, hint):
     said = [one for one in outcomes("7.6", answer, 5) if one]
     assert said and all(hint in one for one in said)
+
+
+def test_masks_that_were_written_into_are_said():
+    def writes(truth, predicted, classes):
+        right = mean_iou(truth, predicted, classes)
+        truth[0] += 1
+        return right
+
+    assert all_say("7.6", writes, CHANGED)
 
 
 @pytest.mark.parametrize(
@@ -300,23 +387,44 @@ def test_absent_classes_are_left_out(fill, hint):
 
 
 # --- 7.7: a small network ---------------------------------------------------------------------------------------------
-def tiny_with(widths=(8, 12), epochs=20, head=10):
+def tiny_with(widths=(8, 12), head=10):
+    """A network that nobody has trained."""
+
     def tiny(x, y):
         import keras
         from keras import layers
 
-        model = keras.Sequential([
-            keras.Input((8, 8, 1)), layers.Rescaling(1 / 16),
-            layers.Conv2D(widths[0], 3, activation="relu"), layers.MaxPooling2D(2),
+        return keras.Sequential([
+            keras.Input((8, 8, 1)), layers.Conv2D(widths[0], 3, activation="relu"), layers.MaxPooling2D(2),
             layers.Conv2D(widths[1], 2, activation="relu"), layers.Flatten(), layers.Dense(head),
         ])  # fmt: skip
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(optimizer=keras.optimizers.Adam(0.01), loss=loss)
-        if epochs:
-            model.fit(x, y, epochs=epochs, batch_size=32, verbose=0)
-        return model
 
     return tiny
+
+
+def by_least_squares(x, y, kernel=1.0):
+    """A convolution of one pixel and a dense layer whose weights are found at once: no training, and good enough."""
+    import keras
+    from keras import layers
+
+    inputs = keras.Input((8, 8, 1))
+    seen = layers.Conv2D(1, 1)(inputs)
+    model = keras.Model(inputs, layers.Dense(10)(layers.Flatten()(seen if kernel else inputs + 0 * seen)))
+    rows = np.c_[x.reshape(len(x), -1), np.ones(len(x))]
+    weights = np.linalg.solve(rows.T @ rows + 10 * np.eye(65), rows.T @ np.eye(10)[y])
+    model.set_weights([np.ones((1, 1, 1, 1)), np.zeros(1), weights[:-1], weights[-1]])
+    return model
+
+
+def test_the_check_leaves_the_model_as_it_was():
+    made = []
+
+    def tiny(x, y):
+        made.append(by_least_squares(x, y))
+        return made[-1]
+
+    assert attempt("7.7", tiny) is None
+    assert made[-1].get_weights()[0].ravel() == [1.0]
 
 
 def without_convolution(x, y):
@@ -326,15 +434,16 @@ def without_convolution(x, y):
 
 
 def test_a_small_network_passes():
-    assert attempt("7.7", tiny_with()) is None
+    assert attempt("7.7", by_least_squares) is None
 
 
 @pytest.mark.parametrize(
     "answer, hint",
     [
-        (tiny_with(epochs=0), "no better than guessing"),
-        (tiny_with(widths=(16, 32), epochs=0), "2,000 are allowed"),
-        (tiny_with(epochs=0, head=3), "ten numbers for each image"),
+        (tiny_with(), "no better than guessing"),
+        (tiny_with(widths=(16, 32)), "2,000 are allowed"),
+        (tiny_with(head=3), "ten numbers for each image"),
+        (lambda x, y: by_least_squares(x, y, kernel=0.0), "its Conv2D has no influence"),
         (without_convolution, "no Conv2D"),
         (lambda x, y: 3, "return the trained keras.Model"),
     ],
@@ -345,44 +454,3 @@ def test_other_networks_get_their_own_hint(answer, hint):
 
 def test_no_network_is_not_attempted():
     assert attempt("7.7", lambda x, y: None) is NOT_ATTEMPTED
-
-
-# --- the notebook itself ----------------------------------------------------------------------------------------------
-@pytest.fixture(scope="module")
-def cells():
-    notebook = nbformat.read(ROOT / "notebooks" / "07_convolutional_networks.ipynb", 4)
-    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-
-
-@pytest.fixture
-def run(cells, monkeypatch):
-    """A function that executes the first cells with these words in them and returns their names."""
-    import coursekit as ck
-
-    monkeypatch.setenv("COURSEKIT_PROGRESS", "off")
-
-    def run(*wanted, **given):
-        names = {"np": np, "ck": ck, "load": ck.load, "convolution": convolution, **given}
-        for words in wanted:
-            exec(next(cell for cell in cells if words in cell), names)
-        return names
-
-    return run
-
-
-def test_the_edges_are_drawn_at_the_ends_of_the_sliders_range(run, capsys):
-    names = run("def convolve(", "sobel = ", "def draw_edges")
-    assert "draw_edges(angle) for any angle from 0 to 180" in capsys.readouterr().out
-    for angle in (0, 90, 180):
-        names["draw_edges"](angle)
-        assert "2 images" in capsys.readouterr().out
-
-
-def test_the_saliency_is_drawn_at_the_ends_of_the_sliders_range(run, capsys):
-    rng = np.random.default_rng(0)
-    given = {"x_test": rng.random((60, 28, 28, 1)), "maps": rng.random((60, 28, 28)), "y_test": np.arange(60) % 10}
-    names = run("def draw_saliency", **given)
-    assert "draw_saliency(which) for any which from 0 to 59" in capsys.readouterr().out
-    for which, said in ((0.0, "a 0: brightest"), (59.0, "a 9: brightest")):
-        names["draw_saliency"](which)
-        assert said in capsys.readouterr().out

@@ -42,6 +42,13 @@ def test_softmax_is_what_its_formula_says(rng):
     assert np.allclose(layers.log_softmax(z), np.log(layers.softmax(z)))
 
 
+def test_the_first_of_three_shares_has_its_slope(rng):
+    share, derivative = layers.SOFTMAX_OF_THREE
+    z = rng.normal(0, 3, size=(20, 2))
+    assert np.allclose(share(z), np.exp(z) / (np.exp(z) + 2))
+    assert np.allclose(derivative(z), (share(z + 1e-6) - share(z - 1e-6)) / 2e-6, atol=1e-8)
+
+
 def test_they_agree_with_keras(rng):
     keras = pytest.importorskip("keras")
     z = rng.normal(0, 3, size=(30, 7)).astype("float32")
@@ -49,6 +56,19 @@ def test_they_agree_with_keras(rng):
     for name, function in theirs.items():
         assert np.allclose(layers.ACTIVATIONS[name][0](z), keras.ops.convert_to_numpy(function(z)), atol=1e-6)
     assert np.allclose(layers.softmax(z), keras.ops.convert_to_numpy(keras.ops.softmax(z)), atol=1e-6)
+
+
+# --- numerical gradients ----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_numerical_gradients_are_those_of_backward_and_change_nothing(activation, rng):
+    network = layers.initialize((5, 4, 3), rng, dtype="float64")
+    before = [[values.copy() for values in layer] for layer in network]
+    x, labels = rng.normal(size=(7, 5)), rng.integers(3, size=7)
+    _, exact = layers.backward(network, x, labels, activation)
+    found = layers.numerical_gradients(network, x, labels, activation)
+    for ours, theirs, kept, was in zip(found, exact, network, before, strict=True):
+        for a, b, c, d in zip(ours, theirs, kept, was, strict=True):
+            assert a.shape == b.shape and np.allclose(a, b, atol=1e-7) and np.array_equal(c, d)
 
 
 # --- initializers -----------------------------------------------------------------------------------------------------

@@ -99,6 +99,30 @@ def test_shapes_refuse(shape):
         plots.shapes({"wrong": shape})
 
 
+# --- parts ------------------------------------------------------------------------------------------------------------
+def test_picked_says_what_each_way_takes(drawn):
+    x = np.arange(12).reshape(3, 4)
+    figure, caption = drawn("picked", ["x[1]", "x[1, 2]", "x[x > 9]", "x[[0, 1], [1, 3]]", "x[np.ix_([0], [1])]"], x=x)
+    assert "x[1] takes 4 5 6 7, shape (4,); x[1, 2] takes 6, shape (); x[x > 9] takes 10 11, shape (2,);" in caption
+    assert caption.endswith("x[[0, 1], [1, 3]] takes 1 7, shape (2,); x[np.ix_([0], [1])] takes 1, shape (1, 1).")
+    assert words(figure).count("11") == 5 and "x[x > 9]" in words(figure)
+
+
+def test_picked_colors_the_cells_that_are_taken(drawn):
+    figure, _ = drawn("picked", ["x[:, 1]"], x=[[1, 2], [3, 4]])
+    white = [patch.get_facecolor()[:3] == (1, 1, 1) for patch in figure.axes[0].patches if patch.get_fill()]
+    assert white == [True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    "parts, named",
+    [(["y[0]"], {"x": np.ones((2, 2))}), (["x + 1"], {"x": np.ones((2, 2))}), ([], {"x": np.ones(3)}), ([], {})],
+)
+def test_picked_refuses(parts, named):
+    with pytest.raises(ValueError, match=r"not a part of x|one matrix of at most 60"):
+        plots.picked(parts, **named)
+
+
 # --- reshape, transpose, reductions -----------------------------------------------------------------------------------
 def test_reshape_and_transpose_tell_the_order_of_the_numbers(drawn):
     figure, caption = drawn("reshape_and_transpose", [[1, 2, 3], [4, 5, 6]])

@@ -43,6 +43,22 @@ def test_regions_need_a_plane():
         plots.regions({"a": lambda x: x[:, 0]}, np.zeros((4, 3)), np.zeros(4))
 
 
+# --- a small network --------------------------------------------------------------------------------------------------
+def test_a_small_network_shows_its_weights_and_what_relu_makes_of_the_sums(drawn):
+    network = [[np.array([[1.0, 1], [0, -1]]), np.array([0.0, 0])], [np.array([[1.0, -1], [2, 0]]), np.array([0.0, 2])]]
+    figure, caption = drawn("small_network", network, [1, 2])
+    said = [text.get_text() for text in figure.axes[0].texts]
+    assert {"1 → 1", "-1 → 0", "bias 2", "input", "logit"} <= set(said)
+    assert sorted(said).count("-1") == 2  # two weights of -1
+    assert caption.endswith("The inputs are 1, 2; the sums of layer 1 are 1, -1; the sums of layer 2 are 1, 1.")
+
+
+@pytest.mark.parametrize("units, x", [(2, [1, 2, 3]), (5, [1, 2])])
+def test_a_small_network_is_small_and_its_input_fits(units, x):
+    with pytest.raises(ValueError, match="four units at most"):
+        plots.small_network([[np.ones((2, units)), np.zeros(units)]], x)
+
+
 # --- history ----------------------------------------------------------------------------------------------------------
 class KerasHistory:
     """As model.fit returns it."""

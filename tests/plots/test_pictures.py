@@ -23,7 +23,7 @@ def test_masks_stand_under_their_images(drawn, truth):
     assert len(axes) == 9
     assert np.array_equal(axes[3].images[0].get_array(), truth[0])
     assert np.array_equal(axes[6].images[0].get_array(), predicted[0])
-    assert [text.get_text() for text in axes[3].texts + axes[6].texts] == ["a", "b"]  # not told by color alone
+    assert [axes[3].get_title(), axes[6].get_title()] == ["a", "b"]  # not told by color alone
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
     assert f"12% of truth is not none. {184 / 192:.1%} of all pixels agree with truth in network" in caption
 
