@@ -17,7 +17,8 @@ class AccuracyReport:
     first, second: accuracies; intervals: (low, high) of each, Wilson's
     only_first, only_second: examples that one has right and the other wrong; both, neither: the others
     agreement:   share of examples with the same answer, right or wrong
-    difference:  second - first; difference_interval: of it, for the same examples (Wald's, with the paired variance)
+    difference:  second - first; difference_interval: of it, for the same examples (Bonett and Price's, which has
+                 a width where the two never differ, too)
     p_value:     of McNemar's exact test: how often two equally good models would differ as much, or more
     confidence:  of the intervals
     """
@@ -59,7 +60,9 @@ def accuracy_report(first, second, x, y, *, confidence=0.95, batch_size=256):
     A model with a single output is taken for a binary one: class 1 above 0.5 (give predictions if it gives logits).
 
     Wilson (1927), "Probable inference, the law of succession, and statistical inference"; McNemar (1947), "Note on the
-    sampling error of the difference between correlated proportions", with the binomial distribution for its p-value.
+    sampling error of the difference between correlated proportions", with the binomial distribution for its p-value;
+    Bonett and Price (2012), "Adjusted Wald confidence interval for a difference of binomial proportions based on paired
+    data", *Journal of Educational and Behavioral Statistics* 37, 479–488.
     Raises ValueError where lengths differ, or if there is no example.
     """
     y = np.asarray(y)
@@ -73,7 +76,8 @@ def accuracy_report(first, second, x, y, *, confidence=0.95, batch_size=256):
     right = [one == y for one in answers]
     n, b, c = len(y), int((right[0] & ~right[1]).sum()), int((~right[0] & right[1]).sum())
     z, difference = _normal_quantile(0.5 + confidence / 2), (c - b) / n
-    margin = z * math.sqrt(max(b + c - (c - b) ** 2 / n, 0)) / n
+    middle = (c - b) / (n + 2)  # one example more on each side: Wald's interval would have no width at b = c = 0
+    margin = z * math.sqrt(b + c + 2 - (c - b) ** 2 / (n + 2)) / (n + 2)
     return AccuracyReport(
         n=n,
         first=float(right[0].mean()),
@@ -85,7 +89,7 @@ def accuracy_report(first, second, x, y, *, confidence=0.95, batch_size=256):
         neither=int((~right[0] & ~right[1]).sum()),
         agreement=float((answers[0] == answers[1]).mean()),
         difference=difference,
-        difference_interval=(difference - margin, difference + margin),
+        difference_interval=(middle - margin, middle + margin),
         p_value=mcnemar(b, c),
         confidence=confidence,
     )

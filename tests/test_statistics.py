@@ -42,7 +42,7 @@ def test_an_accuracy_report_counts_pairs():
     assert (report.both, report.only_first, report.only_second, report.neither) == (5, 2, 1, 2)
     assert report.agreement == 0.6 and report.difference == pytest.approx(-0.1) and report.p_value == 1
     low, high = report.difference_interval
-    assert low < -0.1 < high and high - low == pytest.approx(2 * 1.959964 * np.sqrt(3 - 0.1) / 10, rel=1e-6)
+    assert low < -0.1 < high and high - low == pytest.approx(2 * 1.959964 * np.sqrt(5 - 1 / 12) / 12, rel=1e-6)
     assert "McNemar's exact test: p = 1" in str(report) and "only the first 2" in str(report)
 
 
@@ -50,7 +50,21 @@ def test_the_same_predictions_do_not_differ():
     y = np.arange(100) % 10
     report = accuracy_report(y, y, None, np.eye(10)[y])
     assert (report.first, report.agreement, report.difference, report.p_value) == (1, 1, 0, 1)
-    assert report.difference_interval == (0, 0) and report.intervals[0][1] == 1 > report.intervals[0][0]
+    assert report.intervals[0][1] == 1 > report.intervals[0][0]
+    low, high = report.difference_interval  # the two may still differ on other examples
+    assert low == -high and high == pytest.approx(1.959964 * np.sqrt(2) / 102, rel=1e-6)
+
+
+def test_the_interval_holds_the_true_difference_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    shares = [0.03, 0.01, 0.96]  # only the first right, only the second, both
+    held = 0
+    for only_first, only_second, _ in rng.multinomial(300, shares, size=400):
+        first, second = np.zeros(300), np.zeros(300)
+        second[:only_first] = first[only_first : only_first + only_second] = 1
+        low, high = accuracy_report(first, second, None, np.zeros(300)).difference_interval
+        held += low <= -0.02 <= high
+    assert held / 400 > 0.92
 
 
 def test_a_clear_difference_is_seen_and_a_small_one_is_not():

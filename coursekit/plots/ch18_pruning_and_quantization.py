@@ -1,11 +1,11 @@
-"""Pruning and quantization drawn: weights and what is cut off them, a quantizer's stairs, rounding errors, times.
+"""Pruning and quantization drawn: weights and what is cut off them, a quantizer's stairs, errors, times, bytes.
 
 Born in notebook 18.
 """
 
 import numpy as np
 
-from coursekit.plots.style import COLORS, DPI, GRAY, figure, finish
+from coursekit.plots.style import COLORS, DPI, GRAY, MARKERS, figure, finish
 
 
 def weight_histograms(named, thresholds=None):
@@ -27,7 +27,8 @@ def weight_histograms(named, thresholds=None):
         for chosen, color, hatch in ((np.abs(middles) >= limit, 0, ""), (np.abs(middles) < limit, 1, "////")):
             ax.bar(middles[chosen], counts[chosen], np.diff(edges)[chosen], color=COLORS[color], hatch=hatch)
         ax.set(title=name, xlabel="weight", yscale="log")
-        said = f"{name}: {weights.size:,} weights, deviation {weights.std():.3g}, largest {np.abs(weights).max():.3g}"
+        said = f"{name}: {weights.size:,} weights, standard deviation {weights.std():.3g}, "
+        said += f"largest {np.abs(weights).max():.3g}"
         if limit:
             said += f", {np.mean(np.abs(weights) < limit):.1%} smaller than {limit:.3g} (hatched)"
         words.append(said)
@@ -102,3 +103,34 @@ def times(seconds, what):
     ax.invert_yaxis()
     others = ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items() if name != first)
     finish(f"{what}: {first} takes {1000 * seconds[first]:.3g} ms; relative to it, {others}.")
+
+
+def bytes_stored(table):
+    """Draw bytes as dots on a logarithmic scale, a row for each model and container, the bytes written beside them.
+
+    table: {model: {container: bytes, or None where there is no such file}}, the same containers for each model.
+    Raises ValueError if containers differ, or if a size is not above 0.
+    """
+    containers = list(next(iter(table.values())))
+    words, rows = [], []
+    for model, of in table.items():
+        if list(of) != containers:
+            raise ValueError(f"{model!r} has {', '.join(of)}; give each model {', '.join(containers)}")
+        here = {container: size for container, size in of.items() if size is not None}
+        if not here or not all(size > 0 for size in here.values()):
+            raise ValueError(f"{model!r} has the sizes {here}; give sizes above 0, or None, and one at least")
+        rows += [(model, container, size) for container, size in here.items()]
+        words.append(f"{model}: {', '.join(f'{name} {size:,.0f}' for name, size in here.items())}")
+    _, ax = figure(7.6, 0.24 * len(rows) + 1.0, dpi=DPI)
+    for i, (model, container, size) in enumerate(rows):
+        j = containers.index(container)
+        ax.plot(size, i, MARKERS[j % 8], color=COLORS[j % 8], markersize=7)
+        ax.text(size * 1.12, i, f"{size:,.0f}", va="center", fontsize=8)
+        if i and rows[i - 1][0] != model:
+            ax.axhline(i - 0.5, color=GRAY, linewidth=0.6)
+    sizes = [size for _, _, size in rows]
+    ax.set(xscale="log", xlabel="bytes", yticks=range(len(rows)))
+    ax.set_yticklabels([f"{model}: {container}" for model, container, _ in rows], fontsize=8)
+    ax.set_xlim(min(sizes) / 1.5, max(sizes) * 3)
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    finish(f"Bytes, on a logarithmic scale. {'; '.join(words)}.")

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
+from coursekit import layers
 from coursekit.compression import quantization, sparsity
+from coursekit.datasets import load
 from coursekit.exercises import NOT_ATTEMPTED, attempt
 from coursekit.exercises.ex18_pruning_and_quantization import stored_size
 
-TIMES = 30
+TIMES = 20
 
 
 def outcomes(exercise, answer, times=TIMES):
@@ -52,9 +54,27 @@ def first_ones(kernels, share):
     return [part.reshape(w.shape) for part, w in zip(np.split(flat, ends), kernels, strict=True)]
 
 
+def last_of_equal_ones(kernels, share):
+    """Of equal weights the later ones go: as right as the earlier ones."""
+    flipped = [w.ravel()[::-1] for w in kernels[::-1]]
+    return [w[::-1].reshape(one.shape) for w, one in zip(pruned_by()(flipped, share)[::-1], kernels, strict=True)]
+
+
+def below_a_limit(strict):
+    def prune_together(kernels, share):
+        """A threshold instead of ranks: equal weights go together, and at the share 1 there is no next weight."""
+        sizes = np.sort(np.concatenate([np.abs(w).ravel() for w in kernels]))
+        limit = sizes[min(round(share * sizes.size), sizes.size - 1)]
+        return [np.where(np.abs(w) < limit if strict else np.abs(w) <= limit, 0, w) for w in kernels]
+
+    return prune_together
+
+
 def test_global_pruning_passes():
     assert outcomes("18.1", pruned_by()) == [None] * TIMES
-    assert attempt("18.1", lambda kernels, share: tuple(w.tolist() for w in pruned_by()(kernels, share))) is None
+    assert outcomes("18.1", last_of_equal_ones) == [None] * TIMES
+    for dress in (lambda w: w.tolist(), np.float32):
+        assert attempt("18.1", lambda kernels, share, d=dress: tuple(d(w) for w in pruned_by()(kernels, share))) is None
 
 
 @pytest.mark.parametrize(
@@ -66,6 +86,8 @@ def test_global_pruning_passes():
         (masks_only, "those are the masks"),
         (in_place, "work on copies"),
         (first_ones, "but not the smallest"),
+        (below_a_limit(strict=True), "should be 0 for a share"),
+        (below_a_limit(strict=False), "should be 0 for a share"),
         (lambda kernels, share: pruned_by()(kernels, share / 2), "should be 0 for a share"),
         (lambda kernels, share: pruned_by()(kernels, 1 - share / 9), "should be 0 for a share"),
         (lambda kernels, share: [2 * w for w in pruned_by()(kernels, share)], "should keep their values"),
@@ -89,6 +111,7 @@ def passed(step, begin, end):
 
 def test_the_schedule_passes():
     assert outcomes("18.2", due) == [None] * TIMES
+    assert outcomes("18.2", lambda *given: np.float32([due(*given)])) == [None] * TIMES
 
 
 @pytest.mark.parametrize(
@@ -137,8 +160,15 @@ def fixed_length(counts):
     return float(counts.sum() * np.log2((counts > 0).sum()))
 
 
+def normalized_in_place(counts):
+    total = counts.sum()
+    counts[...] = counts * 0
+    return float(total)
+
+
 def test_the_entropy_of_a_stream_passes():
     assert outcomes("18.3", bits) == [None] * TIMES
+    assert outcomes("18.3", lambda counts: np.float32([bits(counts)])) == [None] * TIMES
 
 
 @pytest.mark.parametrize(
@@ -150,6 +180,8 @@ def test_the_entropy_of_a_stream_passes():
         (lambda counts: bits(counts) / 8, "bits, not bytes"),
         (lambda counts: -bits(counts), "the sign is wrong"),
         (with_zeros, "leave out counts of 0"),
+        (normalized_in_place, "what you were given has changed"),
+        (lambda counts: np.ceil(bits(counts)), "need not be whole"),
         (fixed_length, "frequent symbols can have shorter codes"),
         (lambda counts: 32 * float(np.sum(counts)), "at least"),
         (lambda counts: counts, "return one number"),
@@ -208,9 +240,23 @@ def for_both_signs_only(x, bits):
     return quantizer_with()(x, bits) if x.min() < 0 < x.max() else symmetric(x, bits)
 
 
+def writes_into_x(x, bits):
+    answer = quantizer_with()(x, bits)
+    x -= x.min()
+    return answer
+
+
 def test_the_quantizer_passes():
     assert outcomes("18.5", quantizer_with()) == [None] * TIMES
     assert outcomes("18.5", quantizer_with(rounding=np.round)) == [None] * TIMES
+
+
+def test_the_quantizer_passes_in_single_precision():
+    def single(x, bits):
+        codes, scale, zero = quantizer_with()(x, bits)
+        return codes.tolist(), np.float32([scale]), np.array([zero])
+
+    assert outcomes("18.5", single) == [None] * TIMES
 
 
 @pytest.mark.parametrize(
@@ -224,6 +270,7 @@ def test_the_quantizer_passes():
         (symmetric, "yours is symmetric about 0"),
         (for_both_signs_only, "yours is symmetric about 0"),
         (fractional, "it must be a whole number"),
+        (writes_into_x, "what you were given has changed"),
         (lambda x, bits: quantizer_with()(x, bits)[0], "return three things"),
         (lambda x, bits: (quantizer_with()(x, bits)[0].ravel(), 1, 0), "the shape of x"),
         (lambda x, bits: (quantizer_with()(x, bits)[0], quantizer_with()(x, bits)[1] * 3, 0), "the scale is the range"),
@@ -249,6 +296,11 @@ def test_the_right_numbers_pass(form):
     assert attempt("18.6", form(BY_HAND)) is None
 
 
+@pytest.mark.parametrize("rounded", [3.33e-5, 3.3e-5, 0.0000333])
+def test_the_variance_passes_as_one_rounds_it(rounded):
+    assert attempt("18.6", [*BY_HAND[:5], rounded]) is None
+
+
 @pytest.mark.parametrize(
     "place, wrong, hint",
     [
@@ -270,6 +322,26 @@ def test_wrong_numbers_get_their_own_hint(place, wrong, hint):
 
 
 # --- 18.7: small ------------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def trained():
+    data, rng = load("digits"), np.random.default_rng(0)
+    network = layers.initialize((64, 64, 10), rng)
+    x = data.x_train[:900].reshape(-1, 64) / np.float32(16)
+    layers.train(network, x, data.y_train[:900].astype(int), rng=rng, epochs=15, learning_rate=0.1)
+    return network
+
+
+@pytest.fixture
+def trained_once(monkeypatch, trained):
+    """The check trains networks of its own; here it gets one that was trained for all tests together."""
+
+    def train(network, x, y, **settings):
+        for pair, done in zip(network, trained, strict=True):
+            pair[:] = [values.copy() for values in done]
+
+    monkeypatch.setattr(layers, "train", train)
+
+
 def smaller_by(share, weight_bits, bias_bits=6):
     def smaller(network, x, labels):
         masks = sparsity.keep_largest([sparsity.lamp_scores(w) for w, _ in network], share)
@@ -281,7 +353,11 @@ def smaller_by(share, weight_bits, bias_bits=6):
     return smaller
 
 
-def test_a_small_network_passes():
+def test_a_small_network_passes_with_networks_that_the_check_trains():
+    assert attempt("18.7", smaller_by(0.5, 5)) is None
+
+
+def test_a_small_network_passes(trained_once):
     assert outcomes("18.7", smaller_by(0.5, 5), 10) == [None] * 10
 
 
@@ -304,7 +380,7 @@ def test_size_counts_values_and_indices():
         (lambda network, x, labels: [[w * np.nan, b] for w, b in network], "finite numbers"),
     ],
 )
-def test_too_large_or_too_bad_gets_its_own_hint(answer, hint):
+def test_too_large_or_too_bad_gets_its_own_hint(trained_once, answer, hint):
     assert all_say("18.7", answer, hint, times=2)
 
 

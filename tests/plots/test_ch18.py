@@ -11,8 +11,8 @@ pytestmark = pytest.mark.usefixtures("no_figures_left")
 def test_histograms_say_what_is_cut(drawn):
     weights = np.array([[-1.0, 0.1], [0.2, 3.0]])
     figure, caption = drawn("weight_histograms", {"first": weights, "last": weights * 2}, {"first": 0.5})
-    assert "first: 4 weights, deviation 1.48, largest 3, 50.0% smaller than 0.5 (hatched)" in caption
-    assert caption.endswith("last: 4 weights, deviation 2.95, largest 6.")
+    assert "first: 4 weights, standard deviation 1.48, largest 3, 50.0% smaller than 0.5 (hatched)" in caption
+    assert caption.endswith("last: 4 weights, standard deviation 2.95, largest 6.")
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["first", "last"]
     assert {bar.get_hatch() for bar in figure.axes[0].patches} == {None, "////"} or {
         bar.get_hatch() for bar in figure.axes[0].patches
@@ -72,3 +72,26 @@ def test_times_are_relative_to_the_first(drawn):
 def test_times_need_two_above_zero(seconds):
     with pytest.raises(ValueError, match="two times or more"):
         plots.times(seconds, "nothing")
+
+
+def test_bytes_stand_beside_their_dots(drawn):
+    figure, caption = drawn(
+        "bytes_stored", {"dense": {"plain": 4000, "zipped": 3500}, "pruned": {"plain": 4000, "zipped": None}}
+    )
+    assert caption == "Bytes, on a logarithmic scale. dense: plain 4,000, zipped 3,500; pruned: plain 4,000."
+    ax = figure.axes[0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["dense: plain", "dense: zipped", "pruned: plain"]
+    assert [text.get_text() for text in ax.texts] == ["4,000", "3,500", "4,000"]
+
+
+@pytest.mark.parametrize(
+    "table, words",
+    [
+        ({"a": {"plain": 3}, "b": {"zipped": 3}}, "give each model plain"),
+        ({"a": {"plain": 0}}, "sizes above 0"),
+        ({"a": {"plain": None}}, "one at least"),
+    ],
+)
+def test_sizes_that_cannot_be_drawn_are_refused(table, words):
+    with pytest.raises(ValueError, match=words):
+        plots.bytes_stored(table)
