@@ -30,15 +30,10 @@ _FUNCTIONS_OF = {
     "ch15_unsupervised_learning": "groups",
     "ch16_custom_training_loops": "over_steps",
     "ch17_hyperparameter_tuning": "found_by parallel rungs surrogate tries",
-<<<<<<< HEAD
-    "ch18_pruning_and_quantization": "quantizer rounding_errors times weight_histograms",
+    "ch18_pruning_and_quantization": "bytes_stored quantizer rounding_errors times weight_histograms",
     "ch19_weight_clustering": (
         "bits_per_weight centroids clusters effects index_shares number_line trade_off weights_before_and_after"
     ),
-=======
-    "ch18_pruning_and_quantization": "bytes_stored quantizer rounding_errors times weight_histograms",
-    "ch19_weight_clustering": "centroids clusters effects index_shares trade_off weights_before_and_after",
->>>>>>> w-18
     "ch20_scaling_out": "speedups timeline",
 }  # a module: the functions that it offers. No function may have a module's name: importing one would hide the other.
 _HOME_OF = {name: module for module, names in _FUNCTIONS_OF.items() for name in names.split()}
