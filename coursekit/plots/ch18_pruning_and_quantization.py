@@ -133,4 +133,5 @@ def bytes_stored(table):
     ax.set_yticklabels([f"{model}: {container}" for model, container, _ in rows], fontsize=8)
     ax.set_xlim(min(sizes) / 1.5, max(sizes) * 3)
     ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.tick_params(axis="x", which="minor", labelbottom=False)  # within a decade they would cover each other
     finish(f"Bytes, on a logarithmic scale. {'; '.join(words)}.")

@@ -206,6 +206,7 @@ def trade_off(points, x_label="bytes", y_label="test accuracy", level=None):
         words.append(f"dashed: {level[0]}, {level[1]:.4f}")
     names = [name for name, _ in rows]
     left.set(xscale="log", xlabel=x_label, yticks=range(len(rows)), yticklabels=names, ylim=(len(rows) - 0.4, -0.6))
+    left.tick_params(axis="x", which="minor", labelbottom=False)  # within a decade they would cover each other
     sizes = [size for _, (size, _) in rows]
     left.set_xlim(min(sizes) / 1.3, max(sizes) * (max(sizes) / min(sizes)) ** 0.3)
     right.set(xlabel=y_label)
