@@ -26,8 +26,8 @@ def test_clusters_refuses_centroids_that_are_not_sorted():
 def test_centroids_says_where_they_lie(capsys):
     plots.centroids(WEIGHTS, {"far": np.array([-10.0, 10.0]), "near": np.array([0.0, 0.1])})
     words = said(capsys)
-    assert "far -10 to 10, 0% within a deviation" in words
-    assert "near 0 to 0.1, 100% within a deviation" in words
+    assert "far -10 to 10, 0% within a standard deviation of 0" in words
+    assert "near 0 to 0.1, 100% within a standard deviation of 0" in words
 
 
 @pytest.mark.parametrize("weights", [np.array([]), np.array([1.0, np.nan])])
