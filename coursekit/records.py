@@ -137,7 +137,7 @@ def timetable():
     here = reference_seconds()
     rows = []
     for file in sorted((data_dir() / "results").glob("*.jsonl")):
-        runs = [run for run in read_lines(file) if run["status"] == "ok"]
+        runs = [run for run in read_lines(file) if run.get("status") == "ok"]
         quick = [run for run in runs if run["profile"] == "quick" and run["backend"] == "tensorflow"]
         if not quick:
             continue
