@@ -19,6 +19,7 @@ from coursekit.authoring.pages import index
 RULES = []
 MAX_LINES, MAX_COLUMNS, MAX_BYTES = 25, 100, 1_000_000
 KEYS = ("title", "summary", "objectives", "requires", "terms", "minutes", "backends", "packages")
+PASSING = re.compile(r"0x[0-9a-f]{6,}|WARNING:\w+|INFO:\w+")  # an object's address, what a logger says
 MACHINE_PATHS = re.compile(r"(/home/\w|/root/|/tmp/|/Users/\w|/work/|[A-Z]:\\Users)")
 
 
@@ -236,6 +237,9 @@ def nbval_marks(page):
             yield f"cell {i} is marked {mark}; give the cell the tag nbval-check-output, or no mark"
         if "nbval-check-output" in notebooks.tags(cell) and not cell.outputs:
             yield f"cell {i} is tagged nbval-check-output and prints nothing; take the tag away"
+        said = "".join(map(_text_of, cell.outputs))
+        if "nbval-check-output" in notebooks.tags(cell) and (passing := PASSING.search(said)):
+            yield f"cell {i} is tagged nbval-check-output and prints {passing.group()!r}, another text at each run"
 
 
 @rule

@@ -7,6 +7,7 @@ hint: one sentence that names the likely mistake without giving the answer away.
 
 import dis
 import importlib
+import logging
 import pkgutil
 import signal
 import threading
@@ -82,7 +83,7 @@ def attempt(identifier, answer):
     if answer is None or answer is ...:
         return NOT_ATTEMPTED
     try:
-        with _at_most(checker.seconds):
+        with _at_most(checker.seconds), _without_warnings_of_tensorflow():
             outcome = checker(answer)
     except TakesTooLong:
         return f"stopped after {checker.seconds} seconds of computing: is there a loop that never ends?"
@@ -111,6 +112,18 @@ def _modules_of(number):
         return []
     start = f"ex{int(number):02d}_"
     return [f"{__name__}.{module.name}" for module in pkgutil.iter_modules(__path__) if module.name.startswith(start)]
+
+
+@contextmanager
+def _without_warnings_of_tensorflow():
+    """A check that trains several models makes TensorFlow warn of traces; a student can't help it."""
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 @contextmanager

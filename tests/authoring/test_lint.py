@@ -67,6 +67,14 @@ def tagged(tag):
     return change
 
 
+def checked(text):
+    def change(notebook):
+        tagged("nbval-check-output")(notebook)
+        code(notebook, "x = 3").outputs = [nbformat.v4.new_output("stream", text=text)]
+
+    return change
+
+
 def output(**data):
     def change(notebook):
         code(notebook, "ck.plots").outputs = [nbformat.v4.new_output(**data)]
@@ -156,6 +164,8 @@ BREAKS = [
     ("nbval_marks", tagged("nbval-check-outputs"), "marked nbval-check-outputs"),
     ("nbval_marks", tagged("nbval-skip"), "marked nbval-skip"),
     ("nbval_marks", tagged("nbval-check-output"), "and prints nothing"),
+    ("nbval_marks", checked("<function f at 0x7fe93f0a1e40>"), "prints '0x7fe93f0a1e40'"),
+    ("nbval_marks", checked("WARNING:tensorflow:5 out of 9"), "prints 'WARNING:tensorflow'"),
     ("claims", replace("x = 3", "claim('a', x > 1)\nclaim('b', x > 2)", ""), "1 claims"),
     ("claims", append("claim('d', True)"), "can't fail"),
     ("claims", append("claim('d', 2 > 1)"), "can't fail"),

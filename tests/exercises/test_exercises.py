@@ -1,6 +1,7 @@
 """check() and grade() themselves: they never raise at a student, and always raise at a grader."""
 
 import json
+import logging
 import signal
 import sys
 import threading
@@ -197,6 +198,23 @@ def test_in_a_run_outcomes_are_noted(tmp_path, monkeypatch):
     check("98.2", (2, 3))
     outcomes = [json.loads(line)["outcome"] for line in (tmp_path / "notes").read_text().splitlines()]
     assert outcomes == ["NOT_ATTEMPTED", "right"]
+
+
+def test_what_tensorflow_warns_of_while_a_check_runs_is_not_shown(caplog):
+    logger = logging.getLogger("tensorflow")
+    level, before = logger.level, logger.propagate
+    logger.propagate = True  # TensorFlow turns it off, and caplog listens at the root
+
+    def double(x):
+        logger.warning("5 out of the last 9 calls triggered retracing")
+        return 2 * x
+
+    try:
+        assert exercises.attempt("98.1", double) is None
+        logger.error("afterwards")
+    finally:
+        logger.propagate = before
+    assert [record.message for record in caplog.records] == ["afterwards"] and logger.level == level
 
 
 def test_two_checkers_for_one_exercise_are_a_mistake():
