@@ -217,6 +217,7 @@ def in_a_kernel(*cells, **environment):
     cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
     client = NotebookClient(nbformat.v4.new_notebook(cells=cells), kernel_name="python3", timeout=300)
     client.allow_errors = True
+    client.coalesce_streams = True  # a busy kernel sends a line and its end in two messages
     client.execute(env=os.environ | environment)
     return [cell.outputs for cell in cells]
 

@@ -14,6 +14,8 @@ BLOCKS = ((16, 5, 2), (32, 3, 2), (48, 3, 2), (64, 3, 1))  # (kernels, kernel si
 SOURCES = ("glyphs", "photographs")  # what there are weights of
 FEATURES = 256
 IMAGENET = {"VGG16": "vgg16", "ResNet50": "resnet50", "InceptionV3": "inception_v3"}  # in keras.applications
+PATCHES = (20000, 4000)  # of the photographs, for training and for testing
+CONTRAST = 0.1  # the least standard deviation of a patch, whose gray values go from 0 to 1
 PATIENCE = 30  # seconds that a silent download is waited for
 
 
@@ -51,6 +53,33 @@ def pretrained(source="glyphs"):
     head = keras.Sequential([keras.Input((FEATURES,)), keras.layers.Dense(stored[-1].shape[0])])
     head.set_weights(stored[-2:])
     return body, head
+
+
+def turned_patches(counts=PATCHES):
+    """x_train, y_train, x_test, y_test: gray patches (n, 28, 28, 1) of two photographs, each turned by 0 to 3 quarters.
+
+    The labels say by how many; to tell them is what the backbone of "photographs" was trained for.
+
+    counts: how many patches for training and for testing, one each or more.
+    Patches for the test lie in the right fifth of the photographs, all others left of it. A patch of plain sky has no
+    way up, so all have a standard deviation of CONTRAST or more.
+    Gidaris, Singh and Komodakis (2018), "Unsupervised representation learning by predicting image rotations".
+    """
+    from coursekit.datasets import load
+
+    data, rng = load("photographs"), np.random.default_rng(0)
+    gray = np.concatenate([data.x_train, data.x_test]).mean(axis=-1) / 255  # (2, 427, 640)
+    parts = []
+    for n, ends in zip(counts, ((0, 0.8), (0.8, 1)), strict=True):
+        low, high = (int(end * gray.shape[2]) for end in ends)
+        patches, quarters = [], rng.integers(0, 4, size=n).astype("int32")
+        while len(patches) < n:
+            photograph, i, j = rng.integers((0, 0, low), (2, gray.shape[1] - 27, high - 27))
+            patch = gray[photograph, i : i + 28, j : j + 28]
+            if patch.std() >= CONTRAST:
+                patches.append(np.rot90(patch, quarters[len(patches)]))
+        parts += [np.stack(patches)[..., None].astype("float32"), quarters]
+    return parts
 
 
 def weights_file(source):

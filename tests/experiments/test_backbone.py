@@ -9,14 +9,14 @@ from coursekit.models import transfer
 
 @pytest.fixture(scope="module")
 def patches():
-    return backbone.turned_patches()
+    return transfer.turned_patches()
 
 
 def test_patches_are_balanced_and_have_contrast(patches):
     x_train, y_train, x_test, y_test = patches
-    for x, y, n in ((x_train, y_train, backbone.PATCHES[0]), (x_test, y_test, backbone.PATCHES[1])):
+    for x, y, n in ((x_train, y_train, transfer.PATCHES[0]), (x_test, y_test, transfer.PATCHES[1])):
         assert x.shape == (n, 28, 28, 1) and 0 <= x.min() <= x.max() <= 1
-        assert x.std(axis=(1, 2, 3)).min() >= backbone.CONTRAST - 1e-6
+        assert x.std(axis=(1, 2, 3)).min() >= transfer.CONTRAST - 1e-6
         assert np.bincount(y).min() > 0.9 * n / 4
 
 
