@@ -76,6 +76,13 @@ class Batched:
                     future.set_exception(error)
 
 
+class Server(ThreadingHTTPServer):
+    """A thread for each connection, and room for many that come at once: by default the sixth is reset."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+
 def server(models, port=0):
     """An HTTP server for {name: OneByOne or Batched}; call its `serve_forever`. Port 0 takes a free one."""
 
@@ -113,9 +120,7 @@ def server(models, port=0):
         def log_message(self, *_):
             """Say nothing for each request."""
 
-    made = ThreadingHTTPServer((ADDRESS, port), Handler)
-    made.daemon_threads = True
-    return made
+    return Server((ADDRESS, port), Handler)
 
 
 def ask(port, path, body=None):

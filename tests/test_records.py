@@ -51,3 +51,10 @@ def test_machines_are_not_mixed(results):
 def test_a_line_cut_short_by_an_interruption_is_passed_over(results):
     results.write_text(line(0.9) + "\n" + line(0.1, seed=1)[:40])
     assert records.recorded("19", "accuracy").values == (0.9,)
+
+
+def test_the_timetable_passes_over_records_that_are_no_runs(results):
+    run = {"device": "CPU", "notebook": "19_weight_clustering", "reference_seconds": 0.2}
+    results.write_text(line(0.9, profile="quick", **run) + "\n")
+    results.with_name("rules.jsonl").write_text(json.dumps({"rule": "no log lines", "found": 2}) + "\n")
+    assert "19_weight_clustering" in records.timetable() and "rules" not in records.timetable()

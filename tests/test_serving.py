@@ -1,5 +1,6 @@
 """The server over real HTTP, with a function in the place of a model: answers, errors, and how often it is run."""
 
+import socket
 import threading
 from http.client import HTTPConnection
 
@@ -50,6 +51,20 @@ def test_each_client_gets_its_own_answers(port, model, name):
     status = serving.ask(port, f"/v1/models/{name}")["model_version_status"][0]
     assert status["state"] == "AVAILABLE" and status["requests"] == 12 and status["calls"] == len(model.sizes)
     assert sum(model.sizes) == 12 and (name == "batched" or len(model.sizes) == 12)
+
+
+def test_a_hundred_clients_that_come_at_once_are_all_let_in(model):
+    """They connect before the server takes the first of them in, as on a machine that is busy elsewhere."""
+    made = serving.server({"one_by_one": serving.OneByOne(model)})
+    connections = [socket.socket() for _ in range(100)]
+    try:
+        for connection in connections:
+            connection.settimeout(0.5)  # where the queue is full, the first packet is dropped
+            connection.connect(made.server_address)
+    finally:
+        for connection in connections:
+            connection.close()
+        made.server_close()
 
 
 def test_requests_that_come_while_the_model_runs_share_the_next_run(port, model):

@@ -7,7 +7,6 @@ import math
 import numpy as np
 
 from coursekit.plots.style import COLORS, DPI, GRAY, HATCHES, MARKERS, figure, finish
-from coursekit.statistics import mean_and_half
 
 
 def clusters(weights, placed):
@@ -108,26 +107,6 @@ def index_shares(streams):
     axes[0, 0].set_ylabel("share")
     axes[0, 0].legend(fontsize=8)
     finish(f"Shares of the indices. {'; '.join(words)}.")
-
-
-def effects(named, what):
-    """Draw differences as points with 95 % intervals about their mean, one below the other, beside a line at 0.
-
-    named: {name: (n,) differences, two or more}; what: what differs, with its unit. The interval is Student's.
-    Raises ValueError for fewer than two differences.
-    """
-    _, ax = figure(7.6, 0.36 * len(named) + 0.9, dpi=DPI)
-    words = []
-    for i, (name, values) in enumerate(named.items()):
-        values = np.asarray(values, dtype=float).ravel()
-        mean, half = mean_and_half(values)
-        ax.plot(values, np.full(values.size, i), ".", color=GRAY, markersize=5)
-        ax.errorbar(mean, i, xerr=half, fmt="o", color=COLORS[0], capsize=4)
-        sure = "above 0" if mean - half > 0 else "below 0" if mean + half < 0 else "0 is inside"
-        words.append(f"{name} {mean:+.2f} ± {half:.2f} ({sure})")
-    ax.axvline(0, color=COLORS[5], linestyle="--", linewidth=1)
-    ax.set(xlabel=what, yticks=range(len(named)), yticklabels=list(named), ylim=(len(named) - 0.4, -0.6))
-    finish(f"{what}: means with 95 % intervals, and each repetition as a dot. {'; '.join(words)}.")
 
 
 def number_line(weights, placed):

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from coursekit.plots.style import COLORS, DPI, GRAY, HATCHES, figure, finish
+from coursekit.plots.style import COLORS, DPI, GRAY, figure, finish
 
 
 def methods(results, label, *, width=7.4):
@@ -33,39 +33,6 @@ def methods(results, label, *, width=7.4):
     repeats = len(next(iter(next(iter(results.values())).values())))
     bars = "a dot each; the bars reach one standard error to both sides" if repeats > 1 else "one dot each"
     finish(f"{label}, means of {repeats} repeats, {bars}; the dashed line is {names[0]}. {'; '.join(words)}.")
-
-
-def file_sizes(table):
-    """Draw bytes as bars, a group for each model and a bar for each container, on a logarithmic scale.
-
-    table: {model: {container: bytes, or None where there is no such file}}, the same containers for each model.
-    Raises ValueError if containers differ, or if a size is not above 0.
-    """
-    containers = list(next(iter(table.values())))
-    height, words = 0.8 / len(containers), []
-    _, ax = figure(8.0, 0.22 * len(table) * (len(containers) + 1) + 1.0)
-    for i, (model, of) in enumerate(table.items()):
-        if list(of) != containers:
-            raise ValueError(f"{model!r} has {', '.join(of)}; give each model {', '.join(containers)}")
-        for j, (container, size) in enumerate(of.items()):
-            if size is None:
-                continue
-            if not size > 0:
-                raise ValueError(f"{model!r}, {container}: {size} bytes; give a size above 0, or None")
-            place = i + (j - (len(containers) - 1) / 2) * height
-            ax.barh(place, size, height, color=COLORS[j % 8], hatch=HATCHES[j % 5], edgecolor="white")
-            ax.text(size, place, f" {size:,.0f}", va="center", fontsize=7)
-        here = {name: size for name, size in of.items() if size is not None}
-        least = min(here, key=here.get)
-        words.append(f"{model}: {', '.join(f'{name} {size:,.0f}' for name, size in here.items())} (least: {least})")
-    for j, container in enumerate(containers):
-        ax.barh(np.nan, np.nan, color=COLORS[j % 8], hatch=HATCHES[j % 5], edgecolor="white", label=container)
-    sizes = [size for of in table.values() for size in of.values() if size is not None]
-    ax.set(xscale="log", xlabel="bytes", yticks=range(len(table)), yticklabels=list(table))
-    ax.set_xlim(min(sizes) / 2, max(sizes) * 3)
-    ax.invert_yaxis()
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
-    finish(f"Bytes, on a logarithmic scale. {'; '.join(words)}.")
 
 
 def sizes(report):
@@ -98,44 +65,6 @@ def sizes(report):
         f"{sums['raw']:,} bytes in {sums['weights']:,} weights, {sums['sparsity']:.1%} of them zero; at "
         f"{sums['entropy']:.3g} bits a weight their entropy is {math.ceil(sums['bound']):,} bytes. "
         f"{names[layers.index(largest)]} has {largest['raw'] / sums['raw']:.0%} of the bytes."
-    )
-
-
-def waterfall(stages, *, unit="bytes"):
-    """Draw how a size falls from stage to stage: a bar for each size, and what fell off since the one before.
-
-    stages: {name: size} in order, or pairs; at least two, all above 0. The scale is logarithmic, so that a bar's fall
-    shows the factor. Raises ValueError otherwise.
-    """
-    stages = list(stages.items() if hasattr(stages, "items") else stages)
-    if len(stages) < 2 or not all(size > 0 and math.isfinite(size) for _, size in stages):
-        raise ValueError("a waterfall needs two stages or more, each a name and a size above 0")
-    _, ax = figure(min(1.25 * len(stages) + 1.6, 9.0), 3.3)
-    sizes_of = [size for _, size in stages]
-    low = min(sizes_of) / 3
-    for i, (_, size) in enumerate(stages):
-        before = sizes_of[max(i - 1, 0)]
-        top, color = max(size, before), COLORS[0]
-        ax.bar(i, size - low, 0.62, bottom=low, color=color, edgecolor="white")
-        if size < before:
-            ax.bar(i, before - size, 0.62, bottom=size, facecolor="none", edgecolor=GRAY, linestyle=":", hatch="//")
-        elif size > before:
-            ax.bar(i, size - before, 0.62, bottom=before, color=COLORS[5], hatch="..", edgecolor="white")
-        if i:
-            ax.plot([i - 0.69, i + 0.31], [before, before], color=GRAY, linewidth=0.9)
-        note = f"{size:,.0f}" + (f"\n{_factor(before, size)}" if i else "")
-        ax.text(i, top * 1.1, note, ha="center", va="bottom", fontsize=8)
-    names = [name.replace(" ", "\n", 1) for name, _ in stages]
-    ax.set(yscale="log", ylabel=unit, xticks=range(len(names)), ylim=(low, max(sizes_of) * 4))
-    ax.set_xticks(range(len(names)), names, fontsize=8 if len(names) > 5 else 9)
-    steps = [
-        f"{name} {size:,.0f} ({_factor(before, size)})"
-        for (name, size), (_, before) in zip(stages[1:], stages, strict=False)
-    ]
-    first, last = stages[0], stages[-1]
-    finish(
-        f"From {first[0]}, {first[1]:,.0f} {unit}: {'; '.join(steps)}. In all {_factor(first[1], last[1])}, on a "
-        "logarithmic scale."
     )
 
 

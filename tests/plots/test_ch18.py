@@ -47,21 +47,6 @@ def test_rounding_errors_are_measured_in_twelfths(drawn):
     assert len(figure.axes) == 2
 
 
-def test_sizes_of_files_with_gaps(drawn):
-    table = {"dense": {"raw": 1000, "zipped": 900}, "pruned": {"raw": 1000, "zipped": None}}
-    figure, caption = drawn("file_sizes", table)
-    assert "dense: raw 1,000, zipped 900 (least: zipped); pruned: raw 1,000 (least: raw)" in caption
-    assert sum(bar.get_width() > 0 for bar in figure.axes[0].patches) == 3
-    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["raw", "zipped"]
-
-
-def test_sizes_need_the_same_containers_and_bytes():
-    with pytest.raises(ValueError, match="give each model raw, zipped"):
-        plots.file_sizes({"a": {"raw": 1, "zipped": 1}, "b": {"raw": 1}})
-    with pytest.raises(ValueError, match="a size above 0"):
-        plots.file_sizes({"a": {"raw": 0}})
-
-
 def test_times_are_relative_to_the_first(drawn):
     figure, caption = drawn("times", {"dense": 0.02, "narrow": 0.005}, "a product")
     assert caption == "a product: dense takes 20 ms; relative to it, narrow 0.25."

@@ -55,14 +55,6 @@ def test_index_shares_gives_the_entropy(capsys):
     assert "uneven: the commonest has 100%, entropy 0.00" in words
 
 
-def test_effects_says_which_side_of_zero(capsys):
-    plots.effects({"up": [1.0, 1.1, 0.9], "down": [-2.0, -2.1, -1.9], "open": [-5.0, 5.0, 0.1]}, "points")
-    words = said(capsys)
-    assert "up +1.00 ± 0.25 (above 0)" in words
-    assert "down -2.00 ± 0.25 (below 0)" in words
-    assert "(0 is inside)" in words
-
-
 def test_trade_off_names_sizes_and_means(capsys):
     plots.trade_off({"a": (1000, [0.9, 0.92]), "b": (200, [0.7])}, level=("dense", 0.95))
     words = said(capsys)

@@ -55,27 +55,3 @@ def test_layers_of_the_same_name_are_told_apart(drawn):
 def test_nothing_to_weigh_is_refused():
     with pytest.raises(ValueError, match="no weight to draw"):
         plots.sizes(SizeReport("empty", []))
-
-
-def test_a_waterfall_falls(drawn):
-    figure, caption = drawn("waterfall", {"float32": 1000, "pruned": 250, "our file": 50})
-    (ax,) = figure.axes
-    assert [text.get_text() for text in ax.texts] == ["1,000", "250\n÷ 4", "50\n÷ 5"]
-    tops = [bar.get_y() + bar.get_height() for bar in ax.patches]
-    assert tops == pytest.approx([1000, 250, 1000, 50, 250])  # each bar, and what fell off since the one before
-    assert ax.get_yscale() == "log"
-    assert caption == (
-        "From float32, 1,000 bytes: pruned 250 (÷ 4); our file 50 (÷ 5). In all ÷ 20, on a logarithmic scale."
-    )
-
-
-def test_a_waterfall_may_rise(drawn):
-    figure, caption = drawn("waterfall", [("zip", 100), ("wrapped", 300)], unit="kB")
-    assert "wrapped 300 (× 3). In all × 3" in caption and figure.axes[0].get_ylabel() == "kB"
-    assert any(bar.get_hatch() == ".." for bar in figure.axes[0].patches)
-
-
-@pytest.mark.parametrize("stages", [{}, {"one": 1}, {"one": 1, "none": 0}, {"one": 1, "nan": float("nan")}])
-def test_a_waterfall_needs_two_sizes(stages):
-    with pytest.raises(ValueError, match="two stages or more"):
-        plots.waterfall(stages)
