@@ -154,7 +154,7 @@ def compare_letters(answer, right, hints, nowhere=None):
     nowhere = nowhere or {}
     letters = ascii_uppercase[: ascii_uppercase.index(max([*right.values(), *nowhere])) + 1]
     if isinstance(answer, str):
-        answer = list("".join(answer.replace(",", " ").split()))
+        answer = list("".join(character for character in answer if character not in " \t\n,;()."))
     parts = parts_of(answer, len(right), stacked=True)
     if parts is None:
         such_as = ", ".join(f'"{letter}"' for letter in letters[: len(right)])
@@ -164,7 +164,7 @@ def compare_letters(answer, right, hints, nowhere=None):
     for place, (given, (name, wanted)) in enumerate(zip(parts, right.items(), strict=True)):
         if missing(given):
             return f"{name} is still to do" + ("; what stands before it is right" if place else "")
-        letter = given.strip().upper() if isinstance(given, str) else ""
+        letter = given.strip(" \t\n().").upper() if isinstance(given, str) else ""
         if len(letter) != 1 or letter not in letters:
             return f"{name} should be one of the letters A to {letters[-1]}, not {repr(given)[:40]}"
         if letter != wanted:

@@ -28,7 +28,7 @@ def curves(x, series, x_label, y_label, *, x_scale="linear", y_scale="linear", t
     if x_scale == "linear" and np.issubdtype(x.dtype, np.integer):  # counts: no ticks between
         ax.xaxis.get_major_locator().set_params(integer=True)
     if len(series) > 1:
-        ax.legend()
+        ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     finish(f"{y_label} over {x_label}, from {x[0]:.4g} to {x[-1]:.4g}: {'; '.join(words)}.")
 
 

@@ -157,7 +157,10 @@ def test_the_first_wrong_number_gets_its_hint(answer, hint):
 RIGHT, HINTS = {"(a)": "B", "(b)": "A", "(c)": "B"}, {"(a)": "first", "(b)": "second", "(c)": "third"}
 
 
-@pytest.mark.parametrize("answer", [["B", "A", "B"], ("b", " a", "B "), "BAB", "b, a, b", np.array(["B", "A", "B"])])
+LISTS = [["B", "A", "B"], ("b", " a", "B "), np.array(["B", "A", "B"]), ["(B)", "a.", "b)"]]
+
+
+@pytest.mark.parametrize("answer", [*LISTS, "BAB", "b, a, b", "(B), (A), (B)", "b; a; b."])
 def test_letters_are_read_from_lists_words_and_arrays(answer):
     assert compare_letters(answer, RIGHT, HINTS) is None
 
