@@ -1,6 +1,5 @@
 """Images in rows with their labels, with masks of classes under them, or with heat over them. Born in notebook 00."""
 
-import itertools
 import math
 
 import numpy as np
@@ -48,7 +47,7 @@ def images(images, labels=None, *, columns=None, width=7.4, value_range=None):
         else:
             ax.imshow(picture, cmap="gray", vmin=low, vmax=high, interpolation=smoothing)
         ax.set_title(name, loc="center", fontsize=9)
-    finish(_images_caption(pictures, names, low, high))
+    finish(_images_caption(pictures, names, columns, low, high))
 
 
 def masks(images, named, classes):
@@ -160,19 +159,23 @@ def _columns(pictures, names):
     return max(1, min(10, int(10 / widest) if widest > 1.2 else 10, 110 // max(longest, 1)))
 
 
-def _images_caption(pictures, names, low, high):
+def _images_caption(pictures, names, columns, low, high):
     sizes = sorted({"×".join(map(str, picture.shape)) for picture in pictures})
     many = f"{len(pictures)} images" if len(pictures) > 1 else "One image"
-    told = [name.replace("\n", ", ") for name in _rows_once(names) if name]
+    told = [name.replace("\n", ", ") for name in _rows_once(names, columns) if name]
     labels = f": {'; '.join(told)}" if told else ""
     low, high = (_rounded(float(value), float(high) - float(low)) for value in (low, high))
     return f"{many} of {' or '.join(sizes)}, drawn from {low} (dark) to {high} (bright){labels}."
 
 
-def _rows_once(names):
-    """The names, that of a row of images once; numbers, which are labels of single images, all of them."""
-    groups = ((name, len(list(group))) for name, group in itertools.groupby(names))
-    return [name for name, count in groups for _ in range(count if name.isdigit() else 1)]
+def _rows_once(names, columns):
+    """The names, that of a whole row of images once; numbers, which are labels of single images, all of them."""
+    told = []
+    for start in range(0, len(names), columns):
+        row = names[start : start + columns]
+        whole = len(set(row)) == 1 and not row[0].isdigit()
+        told += row if not whole else row[:1] if told[-1:] != row[:1] else []
+    return told
 
 
 def _rounded(value, width):

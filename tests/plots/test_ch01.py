@@ -47,8 +47,11 @@ def test_images_may_differ_in_size_and_color(drawn):
 
 def test_a_caption_rounds_its_range_and_names_a_row_once(drawn):
     nearly = np.linspace(2.5e-24, 0.99998, 12).reshape(3, 2, 2)
-    _, caption = drawn("images", nearly, ["row", "row", "other"])
-    assert caption == "3 images of 2×2, drawn from 0 (dark) to 1 (bright): row; other."
+    _, caption = drawn("images", nearly[[0, 0, 2, 2]], ["row", "row", "other", "other"], columns=2)
+    assert caption == "4 images of 2×2, drawn from 0 (dark) to 1 (bright): row; other."
+    assert drawn("images", nearly, ["read as 4", "read as 4", "read as 7"])[1].endswith(
+        ": read as 4; read as 4; read as 7."
+    )
     assert drawn("images", nearly, [4, 4, 7])[1].endswith("(bright): 4; 4; 7.")
     assert drawn("images", np.full((1, 2, 2), 0.25))[1] == "One image of 2×2, drawn from 0.25 (dark) to 0.25 (bright)."
     assert drawn("images", np.array([[[-1.5, 1234.5]]]))[1].endswith("drawn from -2 (dark) to 1234 (bright).")
