@@ -1,7 +1,8 @@
 """In a kernel that `coursekit run --warnings` watches: deprecations go into the notes of the run, not onto the page.
 
 The kernel calls `watch` before the notebook's first cell. A warning is noted with where it points, which is the code
-that has to change, and not where it is raised. What a page or a library silences on purpose stays silent.
+that has to change, and not where it is raised. What a page or a library silences on purpose stays silent, and
+what TensorFlow writes into its log is no warning.
 """
 
 import re
