@@ -149,7 +149,7 @@ def _run(wanted, place):
     status = _call([*command, "--summary", str(place / "summary.md")], log)
     runs = [lines[-1] for file in sorted(results.glob("*.jsonl")) if (lines := read_lines(file))]
     failed = [
-        {"notebook": run["notebook"], "status": run["status"], "error": plain(run["error"])}
+        {"notebook": run["notebook"], "status": run["status"], "error": _why(run)}
         for run in runs
         if run["status"] != "ok"
     ]
@@ -162,6 +162,12 @@ def _run(wanted, place):
         "failed": failed,
         "warnings": _warnings(runs),
     }
+
+
+def _why(run):
+    """Why a run failed; of one that was too slow, whether it had the machine for itself."""
+    busy = f" while others kept {run['others']} cores busy" if run["status"] == "timeout" and "others" in run else ""
+    return plain(run["error"]) + busy
 
 
 def _warnings(runs):

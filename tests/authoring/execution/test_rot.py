@@ -162,6 +162,12 @@ def test_a_notebook_that_failed_is_told_with_its_cell(bench, capsys):
     assert told in bench.page() and "| 1 of 2 |" in bench.page()
 
 
+def test_of_a_notebook_that_was_too_slow_it_is_told_how_busy_the_machine_was(bench):
+    bench.runs(BAD | {"status": "timeout", "error": "cell 2 did not end in 600 seconds", "others": 1.9})
+    rot.rot(pythons=["3.12"], versions=["oldest"])
+    assert "`cell 2 did not end in 600 seconds while others kept 1.9 cores busy` (3.12 oldest)" in bench.page()
+
+
 def test_a_run_that_breaks_off_is_told(bench):
     (bench.root / "dies").touch()
     assert not rot.rot(pythons=["3.12"], versions=["oldest"])
