@@ -126,10 +126,11 @@ def make_environment(python, choice, place):
     """Make the environment `place`/environment with the course in it: {"python" and some packages: version}."""
     environment, log = place / "environment", place / "log.txt"
     own = str(environment / "bin" / "python")
+    uv = [own, "-m", "uv", "pip", "install", "--compile-bytecode"]  # else the first kernels compile TensorFlow
     for command in (
         [python, "-m", "venv", str(environment)],
         [own, "-m", "pip", "install", "--quiet", "uv"],
-        [own, "-m", "uv", "pip", "install", "--python", own, *VERSIONS[choice], "-e", ".[course]"],
+        [*uv, "--python", own, *VERSIONS[choice], "-e", ".[course]"],
     ):
         if _call(command, log):
             raise NotMade(_last_words(log))

@@ -18,6 +18,7 @@ the newest such run; one of some notebooks only where there is none of all. *Ins
 the kinds of deprecation warnings, without those that a page silences or that come from processes which it starts.
 Cells are counted from 0, those with prose too.
 """
+SETUP = "# Set-up, the same in every notebook"  # how that cell begins
 FEW = 3  # places that are told with the cell's first line
 
 
@@ -36,7 +37,7 @@ def in_words(record):
     """A record as lines for a terminal."""
     lines = [f"{_name(record)}: {_how_many(record)}"]
     if "minutes" in record:
-        lines[0] += f"; {record['minutes']} min, {len(record['warnings'])} kinds of deprecation warnings"
+        lines[0] += f"; {record['minutes']} min, {_kinds(record)} kinds of deprecation warnings"
     lines[0] += f": {record['reason']}" if record.get("reason") else ""
     return lines + [f"  ✗ {one['notebook']}: {one['error']}" for one in record.get("failed", [])]
 
@@ -71,9 +72,15 @@ def _how_many(record):
     return f"{told}, then stopped" if record["outcome"] == "stopped" else told
 
 
+def _kinds(record):
+    """How many kinds of warnings, wherever in a package they point at."""
+    if "warnings" not in record:
+        return ""
+    return str(len({(one["package"], one["category"], one["message"]) for one in record["warnings"]}))
+
+
 def _row(record):
     installed = record.get("installed", {})
-    warned = str(len(record["warnings"])) if "warnings" in record else ""
     cells = [
         installed.get("python", record["python"]),
         record["versions"],
@@ -81,7 +88,7 @@ def _row(record):
         _how_many(record),
         str(record.get("install_minutes", "")),
         str(record.get("minutes", "")),
-        warned,
+        _kinds(record),
         record["date"][:10],
         record["machine"],
     ]
@@ -125,10 +132,11 @@ def _warning(kind, ones):
 def _cells(cells):
     """Cells in words: {(notebook, number): first line}, with these lines where there are few."""
     if len(cells) <= FEW:
-        return "; ".join(f"{name} cell {number} ({_code(first)})" for (name, number), first in sorted(cells.items()))
+        told = lambda first: "set-up" if first.startswith(SETUP) else _code(first)
+        return "; ".join(f"{name} cell {number} ({told(first)})" for (name, number), first in sorted(cells.items()))
     numbers = defaultdict(list)
     for (name, number), first in sorted(cells.items()):
-        numbers[name].append("set-up" if first.startswith("# Set-up") else str(number))
+        numbers[name].append("set-up" if first.startswith(SETUP) else str(number))
     return "; ".join(f"{name[:2]} cell{'s' * (len(of) > 1)} {', '.join(of)}" for name, of in numbers.items())
 
 

@@ -298,14 +298,25 @@ def test_the_page_tells_warnings_by_package_with_notebooks_and_cells():
         return made | {"cells": cells} | more
 
     few = warning(("05_five", 12, "x = a()"))
-    many = warning(*[(f"0{i}_name", 2, "# Set-up, the same") for i in range(4)], ("03_name", 8, "y"), message="c goes")
+    elsewhere = warning(("05_five", 2, "# Set-up, the same in every notebook: it"), package="jax")
+    many = warning(
+        *[(f"0{i}_name", 2, "# Set-up, the same in every notebook: it") for i in range(4)],
+        ("03_name", 8, "y"),
+        message="c goes",
+    )
     own = warning(("05_five", 3, "z"), package=watched.NOTEBOOK, place="")
-    page = compatibility.page([record(warnings=[few, many]), record(versions="oldest", warnings=[few, own])])
+    page = compatibility.page(
+        [
+            record(warnings=[few, many, few | {"place": "keras/b.py:1"}, elsewhere]),
+            record(versions="oldest", warnings=[few, own]),
+        ]
+    )
     assert "### The notebooks\n\n- FutureWarning: `a 'b' goes` (3.12 oldest). From 05_five cell 3 (`z`)\n" in page
     told = (
-        "- FutureWarning: `a 'b' goes`, at `keras/a.py:7` (3.12 oldest, 3.12 newest). From 05_five cell 12 (`x = a()`)"
+        "- FutureWarning: `a 'b' goes`, at `keras/a.py:7`, `keras/b.py:1` (3.12 oldest, 3.12 newest). From 05_five cell"
     )
-    assert f"### keras\n\n{told}\n" in page
+    assert f"### keras\n\n{told} 12 (`x = a()`)\n" in page
+    assert "From 05_five cell 2 (set-up)\n" in page and " | 30.0 | 3 | " in rows(page)[1]
     assert "From 00 cell set-up; 01 cell set-up; 02 cell set-up; 03 cells set-up, 8\n" in page
 
 
