@@ -32,8 +32,10 @@ VERSIONS = {
 }
 SUITABLE = "import ensurepip, platform, venv; print(platform.python_version())"
 INSTALLED = "import importlib.metadata as m, json; print(json.dumps({d.name: d.version for d in m.distributions()}))"
-# What would lead the new environment, or its kernels, to packages that are not its own.
+# What would lead the new environment, or its kernels, to packages that are not its own; and, last, what would have each
+# kernel compile TensorFlow anew.
 STRANGERS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "JUPYTER_PATH", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT")
+STRANGERS += ("PYTHONDONTWRITEBYTECODE",)
 PATIENCE = 30  # seconds that an interrupted command has to end what it started
 
 
@@ -126,11 +128,10 @@ def make_environment(python, choice, place):
     """Make the environment `place`/environment with the course in it: {"python" and some packages: version}."""
     environment, log = place / "environment", place / "log.txt"
     own = str(environment / "bin" / "python")
-    uv = [own, "-m", "uv", "pip", "install", "--compile-bytecode"]  # else the first kernels compile TensorFlow
     for command in (
         [python, "-m", "venv", str(environment)],
         [own, "-m", "pip", "install", "--quiet", "uv"],
-        [*uv, "--python", own, *VERSIONS[choice], "-e", ".[course]"],
+        [own, "-m", "uv", "pip", "install", "--python", own, *VERSIONS[choice], "-e", ".[course]"],
     ):
         if _call(command, log):
             raise NotMade(_last_words(log))
