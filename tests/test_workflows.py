@@ -47,15 +47,15 @@ def test_a_workflow_says_when_with_which_rights_and_how_long(file):
                 assert re.fullmatch(r"actions/[a-z-]+@v\d+", step["uses"]), step
 
 
-def test_steps_call_what_there_is():
+def test_steps_call_what_there_is(job_script):
     from coursekit.authoring import cli
 
     targets = set(re.findall(r"(?m)^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8")))
     for workflow, job, step in steps():
         text = step.get("run", "").replace("\\\n", " ")
         assert set(re.findall(r"\bmake ([a-z]+)", text)) <= targets, (workflow, job)
-        for words in re.findall(r"\.venv/bin/coursekit ([^&|>\n]+)", text):
-            words = re.sub(r"\$\{\{[^}]*\}\}", "1", words).split()
+        for words in re.findall(r"(?:\.venv/bin/|python -m )coursekit ([^&|>\n]+)", text):
+            words = job_script.filled_in(words, {"share": 1, "python": "3.12", "versions": "oldest"}).split()
             cli._parser().parse_args(words)
         assert subprocess.run(["bash", "-n"], input=re.sub(r"\$\{\{.*?\}\}", "1", text), text=True).returncode == 0
 
@@ -71,9 +71,11 @@ def test_the_shares_are_all_run():
 def test_the_script_reads_what_github_would_run(job_script):
     rot = job_script.jobs("rot.yml")["versions"]
     made = job_script.combinations(rot)
-    assert len(made) == 9 and all(one.keys() == {"python", "versions", "how"} for one in made)
-    run = next(step["run"] for step in rot["steps"] if "uv" in step.get("run", ""))
-    assert "--constraint constraints.txt" in job_script.filled_in(run, made[1])
+    assert len(made) == 9 and all(one.keys() == {"python", "versions"} for one in made)
+    run = next(step["run"] for step in rot["steps"] if "coursekit" in step.get("run", ""))
+    assert job_script.filled_in(run, made[1]) == "python -m coursekit rot --pythons 3.11 --versions locked"
+    more = {"strategy": {"matrix": {"a": [1, 2], "include": [{"a": 2, "b": 3}]}}}
+    assert job_script.combinations(more) == [{"a": 1}, {"a": 2, "b": 3}]
     assert job_script.combinations({}) == [{}]
     with pytest.raises(ValueError, match="is nothing that"):
         job_script.filled_in("${{ secrets.KEY }}", {})

@@ -4,6 +4,7 @@ Each function takes what was written and returns its value, or raises `Coursekit
 """
 
 import argparse
+import re
 import tempfile
 from pathlib import Path
 
@@ -55,6 +56,13 @@ def minutes(text):
     if not 0 < value < float("inf"):
         raise CoursekitError(f"--minutes takes a number of minutes such as 25, not {text}")
     return value
+
+
+def python(text):
+    """A version of Python, such as 3.12."""
+    if not re.fullmatch(r"3\.\d{1,2}", text):
+        raise CoursekitError(f"--pythons takes versions such as 3.12, not {text}")
+    return text
 
 
 def seeds(words):

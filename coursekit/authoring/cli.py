@@ -11,6 +11,16 @@ from coursekit.errors import CoursekitError
 
 # What is printed for a sign that the terminal's encoding lacks; "?" for all others.
 PLAIN = {"✓": "+", "✗": "x", "·": "-", "–": "-", "—": "-", "−": "-", "×": "x", "→": "->", "…": "...", "≥": ">="}
+BASH = """\
+_coursekit() {{
+  local words="{all}"
+  [ "$COMP_CWORD" -gt 1 ] && case "${{COMP_WORDS[1]}}" in
+{each}
+  esac
+  COMPREPLY=($(compgen -W "$words" -- "${{COMP_WORDS[COMP_CWORD]}}"))
+}}
+complete -o default -F _coursekit coursekit"""  # of a file's name the shell thinks where no word fits
+COMPLETION = {"bash": BASH, "zsh": f"autoload -Uz compinit bashcompinit && compinit && bashcompinit\n{BASH}"}
 
 
 def main(words=None):
@@ -51,6 +61,7 @@ def _parser():
     parser.add_argument("--version", action="version", version=f"coursekit {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
+    _add_rot(commands)
     _add_refresh(commands)
     _add_lint(commands)
     _add_index(commands)
@@ -64,8 +75,24 @@ def _parser():
     _add_compress(commands)
     _add_inspect(commands)
     _add_expand(commands)
+    _add_completion(commands)
     _add_help(commands, parser)
     return parser
+
+
+def _add_completion(commands):
+    def action(asked):
+        every = commands.choices
+        print(COMPLETION[asked.shell].format(all=" ".join(every), each="\n".join(map(case, every))))
+        return True
+
+    def case(name):
+        return f'    {name}) words="{" ".join(commands.choices[name]._option_string_actions)}" ;;'
+
+    example = "completion bash > ~/.local/share/bash-completion/completions/coursekit"
+    summary = "Print what lets bash or zsh complete commands and options."
+    parser = _add(commands, "completion", action, summary=summary, example=example)
+    parser.add_argument("shell", choices=list(COMPLETION))
 
 
 def _add_help(commands, parser):
@@ -117,6 +144,7 @@ def _add_run(commands):
             shard=asked.shard,
             executed=asked.executed and arguments.folder(asked.executed),
             summary=asked.summary and arguments.file(asked.summary),
+            watch=asked.warnings,
         )
 
     parser = _add(
@@ -147,6 +175,43 @@ def _add_run(commands):
     parser.add_argument("--shard", type=arguments.shard, metavar="K/N", help="only a share, such as 2/4: for CI")
     parser.add_argument("--executed", metavar="FOLDER", help="keep the notebooks there as they came out")
     parser.add_argument("--summary", metavar="FILE", help="add the table to this file, in Markdown")
+    parser.add_argument("--warnings", action="store_true", help="keep deprecation warnings, with their cells, too")
+
+
+def _add_rot(commands):
+    def action(asked):
+        from coursekit.authoring.execution import rot
+
+        paths = _found(asked.notebooks) if asked.notebooks else []
+        folder = asked.folder and arguments.folder(asked.folder)
+        return rot.rot(paths, pythons=asked.pythons, versions=asked.versions, folder=folder, keep=asked.keep)
+
+    parser = _add(
+        commands,
+        "rot",
+        action,
+        summary="Run the notebooks with the oldest, the pinned and the newest packages on each Python; keep a table.",
+        example="rot 00 05 --pythons 3.12 --versions oldest newest",
+        after_interrupt="the environments that were finished are recorded, the one at work is removed",
+    )
+    _add_notebooks(parser)
+    pythons, versions = ["3.11", "3.12", "3.13"], ["oldest", "locked", "newest"]
+    about = f"(default: {' '.join(pythons)})"
+    parser.add_argument("--pythons", nargs="+", type=arguments.python, default=pythons, metavar="3.N", help=about)
+    about = "floors of pyproject.toml, pins of constraints.txt, latest (default: all three)"
+    parser.add_argument("--versions", nargs="+", choices=versions, default=versions, help=about)
+    about = "where the environments are made, some gigabytes each (default: build/rot)"
+    parser.add_argument("--folder", metavar="FOLDER", help=about)
+    parser.add_argument("--keep", action="store_true", help="do not remove the environments")
+
+
+def _found(names):
+    """The notebooks of these names; looking for them needs more than a bare Python, which is enough for all of them."""
+    try:
+        from coursekit.authoring import notebooks
+    except ModuleNotFoundError as error:
+        raise CoursekitError(f"to name notebooks, {error.name} is needed: `.venv/bin/coursekit rot …`") from error
+    return notebooks.find(names)
 
 
 def _add_refresh(commands):

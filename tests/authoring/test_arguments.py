@@ -43,7 +43,7 @@ def refused(call, capsys):
         (["run", "--profile", "huge"], "`coursekit run --help` explains it"),
         (["run", "--no-such-option"], "`coursekit --help` explains it"),
         (["no-such-command"], "invalid choice: 'no-such-command'"),
-        (["help", "no-such-command"], "there is no command no-such-command; there are run, refresh"),
+        (["help", "no-such-command"], "there is no command no-such-command; there are run, rot, refresh"),
         ([], "`coursekit --help` explains it"),
     ],
 )

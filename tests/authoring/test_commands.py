@@ -26,7 +26,9 @@ def text(path):
 
 
 # --- every command ----------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("command", ["run", "refresh", "lint", "index", "release", "doctor", "compress", "inspect"])
+@pytest.mark.parametrize(
+    "command", ["run", "rot", "refresh", "lint", "index", "release", "doctor", "compress", "completion"]
+)
 def test_each_command_has_help_with_an_example(command, capsys):
     from coursekit.authoring.cli import main
 
@@ -238,6 +240,7 @@ def test_index_writes_all_that_follows_from_the_metadata_once(course):
     assert cells[-2].source == "## Terms\n\n- **gradient**: the slope in every direction"
     assert "[First steps](notebooks/01_first.ipynb)" in text(course.root / "README.md")
     assert "the slope in every direction" in text(course.root / "docs" / "glossary.md")
+    assert "No run is recorded yet" in text(course.root / "docs" / "compatibility.md")
     assert "07 later (to come)" not in text(course.root / "README.md")
     drawn = (course.root / "docs" / "course_map.svg").read_bytes()
     (course.root / "docs" / "course_map.svg").unlink()

@@ -15,6 +15,7 @@ import psutil
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from coursekit.authoring.execution import watched
 from coursekit.authoring.notebooks import has_code, tags
 from coursekit.records import NOTES, read_lines
 
@@ -35,6 +36,7 @@ class Outcome:
     exercises: dict = field(default_factory=dict)
     device: str = ""
     setup_seconds: float | None = None
+    warnings: list | None = None  # the deprecations, each with its cell, where the kernel was watched
 
     @property
     def held(self):
@@ -61,19 +63,22 @@ def environment(*, profile="quick", backend="tensorflow", seed=0, notes=None):
     return inherited | chosen
 
 
-async def execute(notebook, folder, *, profile="quick", backend="tensorflow", seed=0, on_cell=lambda done: None):
+async def execute(
+    notebook, folder, *, profile="quick", backend="tensorflow", seed=0, watch=False, on_cell=lambda done: None
+):
     """Execute a copy of `notebook` in `folder` and return its `Outcome`.
 
-    A claim that does not hold is counted and the notebook goes on; any other error ends it. `on_cell` is called
-    with the number of code cells done.
+    A claim that does not hold is counted and the notebook goes on; any other error ends it. With `watch`, deprecation
+    warnings are collected (and not shown in the notebook). `on_cell` is called with the number of code cells done.
     """
-    outcome = Outcome(copy.deepcopy(notebook))
+    outcome = Outcome(copy.deepcopy(notebook), warnings=[] if watch else None)
     client = NotebookClient(
         outcome.notebook,
         timeout=CELL_TIMEOUT[profile],
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
         shutdown_kernel="immediate",
+        extra_arguments=[watched.ARGUMENT] if watch else [],
     )
     _keep_interrupts()
     with tempfile.TemporaryDirectory() as scratch, open(Path(scratch) / "stderr", "wb") as stderr:
@@ -124,22 +129,31 @@ async def _execute_cells(client, outcome, notes, on_cell):
     for index, cell in enumerate(outcome.notebook.cells):
         if not has_code(cell):
             continue
+        _append(notes, kind="cell", index=index)
         try:
             await client.async_execute_cell(cell, index, execution_count=done + 1)
         except CellTimeoutError:
             outcome.status, outcome.error = "timeout", f"cell {index} did not end in {client.timeout} seconds"
             return
         except CellExecutionError as error:
-            first = cell.source.strip().splitlines()[0]
-            outcome.error = outcome.error or f"cell {index} ({first}) raised {error.ename}: {error.evalue}"
+            outcome.error = outcome.error or f"cell {index} ({_first(cell)}) raised {error.ename}: {error.evalue}"
             if error.ename != "ClaimFailed":
                 outcome.status = "failed"
                 return
         if "raises-exception" in tags(cell):
-            with notes.open("a", encoding="utf-8") as file:
-                file.write(dumps({"kind": "meant to fail"}) + "\n")
+            _append(notes, kind="meant to fail")
         done += 1
         on_cell(done)
+
+
+def _append(notes, **line):
+    """Add a line to the kernel's notes, among its own."""
+    with notes.open("a", encoding="utf-8") as file:
+        file.write(dumps(line) + "\n")
+
+
+def _first(cell):
+    return cell.source.strip().splitlines()[0]
 
 
 async def _watch_memory(pid, outcome, every=0.2):
@@ -162,9 +176,14 @@ def _memory(family):
 
 def _collect(notes, outcome):
     """Sort the kernel's notes into the outcome; a claim or solution that does not hold makes it a failure."""
+    where = {}  # in which cell
     for line in notes:
         kind = line.pop("kind")
-        if kind == "claim":
+        if kind == "cell":
+            where = {"cell": line["index"], "first": _first(outcome.notebook.cells[line["index"]])}
+        elif kind == "warning" and where:
+            outcome.warnings.append(where | line)
+        elif kind == "claim":
             outcome.claims.append(line)
         elif kind == "meant to fail" and outcome.claims and not outcome.claims[-1]["held"]:
             outcome.claims.pop()  # a page that shows what a failing claim looks like

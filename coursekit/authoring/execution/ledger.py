@@ -136,6 +136,7 @@ class Ledger:
 def record_of(job, outcome, speed):
     """The line that is kept of one run."""
     on_gpu = outcome.device and not outcome.device.startswith("CPU")
+    watched = {} if outcome.warnings is None else {"warnings": outcome.warnings}
     return {
         "notebook": job.path.stem,
         "hash": job.hash,
@@ -157,4 +158,5 @@ def record_of(job, outcome, speed):
         "peak_mb": outcome.peak_mb,
         "claims": [{key: made[key] for key in ("sentence", "held", "evidence", "values")} for made in outcome.claims],
         "exercises": {name: outcomes[-1] for name, outcomes in outcome.exercises.items()},
+        **watched,
     }

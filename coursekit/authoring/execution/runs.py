@@ -55,6 +55,7 @@ def run(
     shard=None,
     executed=None,
     summary=None,
+    watch=False,
 ):
     """Run the notebooks, append their records to `results`, print the table; True if every run went well.
 
@@ -66,8 +67,9 @@ def run(
     shard:    (2, 4) for the second of four shares of the notebooks, each about as long; None for all.
     executed: a folder that gets the notebooks as they came out, failed ones too.
     summary:  a file that gets the table, in Markdown, at its end.
+    watch:    whether the records tell deprecation warnings, with their cells.
     """
-    _refuse_unclear(jobs, again, stale, minutes, dask, executed)
+    _refuse_unclear(jobs, again, stale, minutes, dask, executed, watch)
     _refuse_missing(backends, dask)
     book = ledger.Ledger(results)
     todo, kept, rows = [], [], []
@@ -81,7 +83,7 @@ def run(
     rows += [_row(job, record, _kept(job, record, stale)) for job, record in kept]
     if stale:
         todo = book.stalest_first(todo)
-    done, left = _run_all(todo, book, jobs, minutes, dask, executed)
+    done, left = _run_all(todo, book, jobs, minutes, dask, executed, watch)
     rows += [_row(job, record, _status(record)) for job, record in done]
     _print_table(rows)
     _print_costs([record for _, record in done])
@@ -100,14 +102,16 @@ def _usual_minutes(path):
     return notebooks.about(notebooks.read(path)).get("minutes") or ledger.UNKNOWN
 
 
-def _refuse_unclear(jobs, again, stale, minutes, dask, executed):
+def _refuse_unclear(jobs, again, stale, minutes, dask, executed, watch):
     """Refuse options that do not go together."""
     if again and stale:
         raise CoursekitError("--again runs everything and --stale what has changed: leave one out")
     if minutes is not None and not stale:
         raise CoursekitError("--minutes goes with --stale: a run that is cut short goes on from its records anyway")
-    if dask and (minutes is not None or jobs is not None or executed is not None):
-        raise CoursekitError("--minutes, --jobs and --executed are for this machine: leave them out with --dask")
+    if dask and (minutes is not None or jobs is not None or executed is not None or watch):
+        raise CoursekitError(
+            "--minutes, --jobs, --executed and --warnings are for this machine: leave them out with --dask"
+        )
 
 
 def _refuse_missing(backends, dask):
@@ -121,7 +125,7 @@ def _refuse_missing(backends, dask):
         raise CoursekitError(f"{BACKENDS[missing[0]]} is not installed here; `{how}` installs it")
 
 
-def _run_all(todo, book, jobs, minutes, dask, executed):
+def _run_all(todo, book, jobs, minutes, dask, executed, watch):
     """Run the jobs here or on a cluster: [(job, record)] of those that ran, [(job, minutes)] of those that are left."""
     if not todo:
         return [], []
@@ -129,10 +133,10 @@ def _run_all(todo, book, jobs, minutes, dask, executed):
         from coursekit.authoring.execution import cluster
 
         return cluster.run(todo, book, dask), []
-    return asyncio.run(_run_here(todo, book, min(jobs or places(), len(todo)), minutes, executed))
+    return asyncio.run(_run_here(todo, book, min(jobs or places(), len(todo)), minutes, executed, watch))
 
 
-async def _run_here(todo, book, at_once, minutes, executed):
+async def _run_here(todo, book, at_once, minutes, executed, watch):
     """Run the jobs, `at_once` together, and write each record as soon as its run is over."""
     console, start = Console(), time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -146,8 +150,8 @@ async def _run_here(todo, book, at_once, minutes, executed):
                 return
             cells = sum(map(notebooks.has_code, job.notebook.cells))
             task = bars.add_task(job.name, total=cells) if bars else None
-            keep = partial(_keep_executed, executed, job)
-            record = await carry_out(job, job.path.parent, speed, on_cell=partial(_advance, bars, task), keep=keep)
+            keep, on_cell = partial(_keep_executed, executed, job), partial(_advance, bars, task)
+            record = await carry_out(job, job.path.parent, speed, on_cell=on_cell, keep=keep, watch=watch)
             book.append(job.path, record)
             done.append((job, record))
             if bars:
@@ -170,7 +174,7 @@ def _keep_executed(folder, job, notebook):
         notebooks.write(folder / f"{job.path.stem}.{job.backend}.seed{job.seed}.ipynb", notebook)
 
 
-async def carry_out(job, folder, speed, on_cell=lambda done: None, keep=lambda notebook: None):
+async def carry_out(job, folder, speed, on_cell=lambda done: None, keep=lambda notebook: None, watch=False):
     """Execute a job in `folder` and return its record; `keep` is called with the notebook as it came out.
 
     Beside the speed it says how many cores other programs kept busy meanwhile, `others`: minutes count only where these
@@ -178,7 +182,13 @@ async def carry_out(job, folder, speed, on_cell=lambda done: None, keep=lambda n
     """
     start, busy = time.monotonic(), seconds_of_others()
     outcome = await execute(
-        job.notebook, folder, profile=job.profile, backend=job.backend, seed=job.seed, on_cell=on_cell
+        job.notebook,
+        folder,
+        profile=job.profile,
+        backend=job.backend,
+        seed=job.seed,
+        watch=watch,
+        on_cell=on_cell,
     )
     keep(outcome.notebook)
     others = (seconds_of_others() - busy) / max(time.monotonic() - start, 1e-9)

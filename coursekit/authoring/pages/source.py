@@ -19,7 +19,8 @@ from coursekit.authoring.pages.index import minutes_of
 from coursekit.errors import CoursekitError
 from coursekit.paths import write_whole
 
-LOOK_UP = ("glossary", "notation", "bibliography", "claims", "figures", "results")  # of docs/, in this order
+# Of docs/, in this order.
+LOOK_UP = ("glossary", "notation", "bibliography", "claims", "figures", "results", "compatibility")
 ALSO = ("README", "data/README", "CONTRIBUTING")  # outside docs/
 REMOTE_PICTURE = re.compile(r"(?s)(?P<code>```.*?```|`[^`\n]*`)|!\[(?P<alt>[^\]]*)\]\(https?://[^)\s]+\)")
 MAP = re.compile(r"!\[[^\]]*\]\(docs/course_map\.svg\)")

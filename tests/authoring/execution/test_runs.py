@@ -34,7 +34,7 @@ class Bench:
     def code_key(self, notebook):
         return hashlib.sha256(f"{self.package} {notebooks.content_hash(notebook)}".encode()).hexdigest()[:16]
 
-    async def execute(self, notebook, folder, *, profile, backend, seed, on_cell):
+    async def execute(self, notebook, folder, *, profile, backend, seed, watch, on_cell):
         name = self.name_of[id(notebook)]
         self.ran.append(name)
         self.meanwhile(name)
