@@ -107,10 +107,18 @@ def _columns(calls, row):
 
 
 def _label(operation, calls):
-    times = f", used {len(calls)} times" if len(calls) > 1 else ""
+    times = f", used {_times(calls)}" if len(calls) > 1 else ""
     parameters = operation.count_params() if hasattr(operation, "count_params") else 0
-    size = f", {parameters:,} parameters" if parameters else ""
+    size = f", {_parameters(parameters)}" if parameters else ""
     return f"{operation.name}{times}\n{type(operation).__name__}{size} → {_shape(operation)}"
+
+
+def _times(calls):
+    return "twice" if len(calls) == 2 else f"{len(calls)} times"
+
+
+def _parameters(count):
+    return "1 parameter" if count == 1 else f"{count:,} parameters"
 
 
 def _shape(operation):
@@ -138,11 +146,11 @@ def _arrow(ax, start, end, rows):
 
 
 def _words(model, calls, title):
-    shared = [f"{name} is used {len(of)} times" for name, of in calls.items() if len(of) > 1]
+    shared = [f"{name} is used {_times(of)}" for name, of in calls.items() if len(of) > 1]
     config = model.get_config()
     inputs, outputs = (_names(config[ends]) for ends in ("input_layers", "output_layers"))
     words = [
-        f"{len(calls)} layers, {model.count_params():,} parameters",
+        f"{len(calls)} layers, {_parameters(model.count_params())}",
         f"from the input{'s' * (len(inputs) > 1)} {', '.join(inputs)} at the top to the "
         f"output{'s' * (len(outputs) > 1)} {', '.join(outputs)} at the bottom",
         *shared,

@@ -64,13 +64,21 @@ def test_an_operation_is_a_layer_of_the_graph_too():
 def test_boxes_say_name_kind_parameters_and_shape(drawn):
     figure, caption = drawn(shared())
     texts = {text.get_text() for text in figure.axes[0].texts if text.get_text()}
-    assert "encoder, used 2 times\nDense, 8 parameters → (2)" in texts
+    assert "encoder, used twice\nDense, 8 parameters → (2)" in texts
     assert "a\nInputLayer → (3)" in texts and "code\nConcatenate → (4)" in texts
     assert len([text for text in figure.axes[0].texts if text.get_text()]) == 6
     assert caption == (
         "6 layers, 38 parameters; from the inputs a, b at the top to the outputs much, yes at the bottom; "
-        "encoder is used 2 times."
+        "encoder is used twice."
     )
+
+
+def test_one_parameter_and_three_uses_are_said_in_plain_english(drawn):
+    inputs = [keras.Input((1,), name=name) for name in "abc"]
+    triple = Dense(1, use_bias=False, name="triple")
+    figure, caption = drawn(keras.Model(inputs, keras.layers.Add(name="sum")([triple(one) for one in inputs])))
+    assert "triple, used 3 times\nDense, 1 parameter → (1)" in {text.get_text() for text in figure.axes[0].texts}
+    assert caption.startswith("5 layers, 1 parameter; ") and caption.endswith("triple is used 3 times.")
 
 
 def test_outputs_are_told_apart_by_more_than_color(drawn):
