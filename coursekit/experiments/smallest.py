@@ -278,9 +278,9 @@ def table(results=None):
     """The kept records as text: a line for each network, and means.
 
     Each network is compared, image by image, with the dense one of its seed and with the recipe "dense" of its seed,
-    which had the same training and is shown as "same". "gained" are test images that only this network reads and "lost" those that only the
-    other reads; p is that of McNemar's exact test. Under each comparison stands the mean of the differences in points,
-    ± half of Student's 95 % interval over the seeds.
+    which had the same training and is shown as "same". "gained" are test images that only this network reads and "lost"
+    those that only the other reads; p is that of McNemar's exact test. Under each comparison stands the mean of the
+    differences in points, ± half of Student's 95 % interval over the seeds.
     """
     lines, by_recipe = [_HEADS[0], _HEADS[1]], kept(results)
     trained = {seed: network["wrong"] for seed, network in by_recipe.get("dense", {}).items()}

@@ -158,7 +158,8 @@ def test_the_whole_goes_on_after_an_interruption_and_its_files_hold_what_the_rec
     shown = pipeline.trade_offs(where["results"])
     assert list(shown) == list(found) and pipeline.trade_offs(tmp_path / "none.jsonl") == {}
     assert pipeline.stored("P→C", where["results"]) == {
-        "our file": found["P→C"]["file"], "LiteRT, zipped": found["P→C"]["litert_zipped"]
+        "our file": found["P→C"]["file"],
+        "LiteRT, zipped": found["P→C"]["litert_zipped"],
     }
     size, accuracies = shown["tfmot P→C→Q"]
     assert size == last["litert_zipped"] and accuracies == [1 - len(last["wrong"]) / line["test_images"]] * 2
