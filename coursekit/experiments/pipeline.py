@@ -288,6 +288,20 @@ def trade_offs(results=None):
     return {form: (_mean(lines, form, "litert_zipped"), _accuracies(lines, form)) for form in forms}
 
 
+def paired(form, other, results=None):
+    """(mean, half of Student's 95 % interval), in points, of a form's accuracy minus another's of the same seed."""
+    from coursekit.statistics import mean_and_half
+
+    lines = newest("pipeline", results)
+    return mean_and_half(100 * np.subtract(_accuracies(lines, form), _accuracies(lines, other)))
+
+
+def stored(form, results=None):
+    """{"our file", "LiteRT, zipped"}: bytes of a form in the kept records, means over the seeds."""
+    lines = newest("pipeline", results)
+    return {"our file": _mean(lines, form, "file"), "LiteRT, zipped": _mean(lines, form, "litert_zipped")}
+
+
 def _accuracies(lines, form):
     return [1 - len(line["forms"][form]["wrong"]) / line["test_images"] for _, line in sorted(lines.items())]
 

@@ -278,9 +278,9 @@ def table(results=None):
     """The kept records as text: a line for each network, and means.
 
     Each network is compared, image by image, with the dense one of its seed and with the recipe "dense" of its seed,
-    which had the same training. "gained" are test images that only this network reads and "lost" those that only the
-    other reads; p is that of McNemar's exact test. Under each comparison stands the mean of the differences in points,
-    ± half of Student's 95 % interval over the seeds.
+    which had the same training and is shown as "same". "gained" are test images that only this network reads and "lost"
+    those that only the other reads; p is that of McNemar's exact test. Under each comparison stands the mean of the
+    differences in points, ± half of Student's 95 % interval over the seeds.
     """
     lines, by_recipe = [_HEADS[0], _HEADS[1]], kept(results)
     trained = {seed: network["wrong"] for seed, network in by_recipe.get("dense", {}).items()}
@@ -308,7 +308,8 @@ _HEADS = (
 
 
 def _network_columns(recipe, seed, size, share):
-    return f"{recipe:8}{seed:>5}{size:11,.0f}{DENSE_BYTES / size:7.0f}{share:9.4f}"
+    shown = "same" if recipe == "dense" else recipe
+    return f"{shown:8}{seed:>5}{size:11,.0f}{DENSE_BYTES / size:7.0f}{share:9.4f}"
 
 
 def _pair_columns(wrong, others):

@@ -157,6 +157,10 @@ def test_the_whole_goes_on_after_an_interruption_and_its_files_hold_what_the_rec
     assert "no record yet" in pipeline.table(tmp_path / "none.jsonl")
     shown = pipeline.trade_offs(where["results"])
     assert list(shown) == list(found) and pipeline.trade_offs(tmp_path / "none.jsonl") == {}
+    assert pipeline.stored("P→C", where["results"]) == {
+        "our file": found["P→C"]["file"],
+        "LiteRT, zipped": found["P→C"]["litert_zipped"],
+    }
     size, accuracies = shown["tfmot P→C→Q"]
     assert size == last["litert_zipped"] and accuracies == [1 - len(last["wrong"]) / line["test_images"]] * 2
 
@@ -237,6 +241,9 @@ def test_the_records_say_what_notebook_19_says_of_them():
     n = seeds[0]["test_images"]
     more, half = mean_and_half((wrong("P→C, zeros lost") - wrong("P→C")) / n)
     assert more <= half < 0.002
+    points = pipeline.paired("P→C, zeros lost", "P→C")
+    assert points == pytest.approx((-100 * more, 100 * half)) and abs(points[0]) < points[1]
+    assert pipeline.stored("P→C")["our file"] < pipeline.stored("P→C, zeros lost")["our file"]
     more, half = mean_and_half((wrong("tfmot P") - wrong("P")) / n)
     assert more > half
     more, half = mean_and_half((wrong("C→P") - wrong("P→C")) / n)

@@ -123,7 +123,7 @@ def test_the_whole_goes_on_after_an_interruption_and_its_file_holds_what_the_rec
     shown = [line.split() for line in smallest.table(where["results"]).splitlines()]
     pairs = [(tiny, tiny["dense_wrong"]), (tiny, dense["wrong"])]
     counts = [n for one, of in pairs for n in (len(set(of) - set(one["wrong"])), len(set(one["wrong"]) - set(of)))]
-    assert [row[:2] for row in shown[2:]] == [["tiny", "0"], ["tiny", "mean"], ["dense", "0"], ["dense", "mean"]]
+    assert [row[:2] for row in shown[2:]] == [["tiny", "0"], ["tiny", "mean"], ["same", "0"], ["same", "mean"]]
     assert [int(shown[2][i]) for i in (5, 6, 8, 9)] == counts and shown[2][2] == f"{tiny['bytes']:,}"
     assert len(shown[4]) == 8 and shown[5][2] == "1,724,968"  # dense: not compared with itself
 
