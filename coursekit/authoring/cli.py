@@ -3,6 +3,7 @@
 import argparse
 import codecs
 import os
+import re
 import sys
 
 from coursekit import __version__
@@ -87,7 +88,8 @@ def _add_completion(commands):
         return True
 
     def case(name):
-        return f'    {name}) words="{" ".join(commands.choices[name]._option_string_actions)}" ;;'
+        options = re.findall(r"(?<![\w-])--?[a-z][a-z-]*", commands.choices[name].format_usage())
+        return f'    {name}) words="{" ".join(dict.fromkeys(options))}" ;;'
 
     example = "completion bash > ~/.local/share/bash-completion/completions/coursekit"
     summary = "Print what lets bash or zsh complete commands and options."

@@ -256,7 +256,7 @@ def test_a_warning_is_that_of_the_package_that_it_points_at(filename, where):
 
 
 def test_what_is_told_has_one_line_and_no_folder_or_address():
-    assert watched.plain("in /home/me/x.py: see https://a.example/b for\nmore") == "in FOLDER: see ADDRESS for"
+    assert watched.plain("in /srv/me/x.py: see https://a.example/b for\nmore") == "in FOLDER: see ADDRESS for"
     assert (
         watched.plain("a / b, `keras.ops` and/or </a>") == "a / b, `keras.ops` and/or </a>" and watched.plain("") == ""
     )
