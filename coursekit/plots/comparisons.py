@@ -66,7 +66,3 @@ def sizes(report):
         f"{sums['entropy']:.3g} bits a weight their entropy is {math.ceil(sums['bound']):,} bytes. "
         f"{names[layers.index(largest)]} has {largest['raw'] / sums['raw']:.0%} of the bytes."
     )
-
-
-def _factor(before, size):
-    return f"÷ {before / size:.3g}" if size <= before else f"× {size / before:.3g}"
