@@ -200,7 +200,7 @@ def check_masks(answer):
         "(a)": "the encoder may look at later words, for the whole text is there; which places hold no word?",
         "(b)": "the decoder must not see what it is to say next; and its padding comes after the end",
         "(c)": "what is looked at here is the text, and all of it is there; which places of it hold no word?",
-        "(d)": "a text alone in its batch is not filled up",
+        "(d)": "all texts are equally long, so nothing was filled up",
     }
     return compare_letters(answer, right, hints, {"D": "nobody hides a word because it is long"})
 
