@@ -1,8 +1,8 @@
 """`coursekit index`: write what follows from the notebooks' metadata, so that nothing is typed twice.
 
 Each notebook's title, badge, box, setup cell and list of terms; the README's table of notebooks; the course map
-(data/course.json, drawn as docs/course_map.svg); the glossary; the bibliography; the syllabus; the pages of results
-and of compatibility; the table of data sets in data/README.md.
+(data/course.json, drawn as docs/course_map.svg); the glossary; the bibliography; the syllabus; the pages of results,
+of compatibility and of coursekit's modules; the table of data sets in data/README.md.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ import nbformat
 
 from coursekit import datasets
 from coursekit.authoring import notebooks, project
-from coursekit.authoring.pages import compatibility, front, reading
+from coursekit.authoring.pages import compatibility, front, modules, reading
 from coursekit.authoring.pages.bibliography import bibliography
 from coursekit.authoring.pages.results import results_pages
 from coursekit.authoring.pages.syllabus import syllabus
@@ -84,6 +84,7 @@ def index(check=False, repository=None, branch=None):
     fresh |= {root / "docs" / name: text for name, text in results_pages(paths).items()}
     rot = read_lines(root / "data" / "results" / "rot.jsonl")
     fresh[root / "docs" / "compatibility.md"] = compatibility.page(rot)
+    fresh[root / "docs" / "modules.md"] = modules.page(root / "coursekit")
     fresh[root / "docs" / "syllabus.md"] = syllabus(paths, minutes_of)
     fresh[root / "README.md"] = _readme(root / "README.md", paths, home)
     fresh[root / "data" / "README.md"] = _between(root / "data" / "README.md", "data sets", datasets.cards_markdown())
