@@ -3,6 +3,8 @@
 Everything that authors and CI do with a notebook goes through these functions.
 """
 
+import copy
+import functools
 import hashlib
 import json
 import re
@@ -56,8 +58,7 @@ def _find_notebook(wanted):
 def read(path):
     """The notebook at `path`; `NotebookError` says what is wrong with a broken one."""
     try:
-        notebook = nbformat.reads(_with_its_true_version(Path(path).read_text(encoding="utf-8")), as_version=4)
-        nbformat.validate(notebook)
+        notebook = copy.deepcopy(_parsed(Path(path).read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise NotebookError(f"there is no file {path}") from None
     except OSError as error:
@@ -68,6 +69,14 @@ def read(path):
         raise NotebookError(
             f"{path} is broken ({str(error).splitlines()[0][:120]}); restore it with `git checkout -- {path}`"
         ) from error
+    return notebook
+
+
+@functools.lru_cache(maxsize=64)  # `index` asks for each notebook of the course many times
+def _parsed(text):
+    """The notebook of a text, valid. Nobody changes what this returns: `read` hands out copies."""
+    notebook = nbformat.reads(_with_its_true_version(text), as_version=4)
+    nbformat.validate(notebook)
     return notebook
 
 

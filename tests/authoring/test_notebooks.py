@@ -101,3 +101,14 @@ def test_an_older_format_without_ids_stays_as_it_is(tmp_path):
     path = tmp_path / "01_old.ipynb"
     path.write_text(json.dumps(made), encoding="utf-8")
     assert notebooks.read(path).nbformat_minor == 2
+
+
+def test_what_is_done_to_a_notebook_that_was_read_does_not_show_when_it_is_read_again(tmp_path):
+    path = tmp_path / "00_a.ipynb"
+    notebooks.write(path, make_notebook("1 + 1"))
+    first = notebooks.read(path)
+    first.cells[0].source, first.metadata["mine"] = "changed", True
+    again = notebooks.read(path)
+    assert again.cells[0].source == "1 + 1" and "mine" not in again.metadata
+    path.write_text(path.read_text(encoding="utf-8").replace("1 + 1", "2 + 2"), encoding="utf-8")
+    assert notebooks.read(path).cells[0].source == "2 + 2"

@@ -33,11 +33,10 @@ def _place(file):
 
 def _line(file):
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    if file.name == "__init__.py":
-        return f"{_purpose(tree)}\n"
     names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
-    public = [f"`{name}`" for name in names if not name.startswith("_")]
-    return f"- **{file.stem}**: {_purpose(tree)}" + (f" Defines {', '.join(public)}." if public else "")
+    public = ", ".join(f"`{name}`" for name in names if not name.startswith("_"))
+    says = _purpose(tree) + (f" Defines {public}." if public else "")
+    return f"{says}\n" if file.name == "__init__.py" else f"- **{file.stem}**: {says}"
 
 
 def _purpose(tree):

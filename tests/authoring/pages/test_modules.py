@@ -14,7 +14,7 @@ def a_package(folder):
         "tiny/__init__.py": '"""A tiny package."""\n',
         "tiny/__main__.py": '"""Not shown."""\n',
         "tiny/trees.py": '"""Trees and their roots. Born in notebook 03.\n\nMore."""\n' + GROW_AND_CUT,
-        "tiny/inner/__init__.py": '"""What lies inside."""\n',
+        "tiny/inner/__init__.py": '"""What lies inside."""\n' + GROW_AND_CUT,
         "tiny/inner/bare.py": "ROOTS = 3\n",
     }
     for name, text in files.items():
@@ -28,7 +28,7 @@ def test_each_module_stands_under_its_folder_with_its_purpose_and_public_names(t
     outer, inner = page.split("## tiny/inner")
     assert "A tiny package." in outer
     assert "- **trees**: Trees and their roots. Defines `grow`.\n" in outer
-    assert "What lies inside." in inner
+    assert "What lies inside. Defines `grow`.\n" in inner
     assert "- **bare**: \n" in inner
     assert "_cut" not in page
     assert "Not shown" not in page
