@@ -45,7 +45,7 @@ check:
 	$(PY) -m coursekit lint
 	$(PY) -m coursekit index --check
 	$(PY) -m coursekit doctor
-	$(PY) -m pytest -m slow tests
+	$(PY) -m pytest -m slow tests -n 2 --dist loadscope
 	rm -rf build/students && $(PY) -m coursekit release build/students $(if $(ALL),,--no-run)
 	$(PY) -m coursekit run $(WHICH) --backends jax $(if $(TORCH),torch)
 
