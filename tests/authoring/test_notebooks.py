@@ -1,6 +1,8 @@
 """Notebook files: found, read and normalized."""
 
 import json
+import subprocess
+import sys
 
 import nbformat
 import pytest
@@ -112,3 +114,11 @@ def test_what_is_done_to_a_notebook_that_was_read_does_not_show_when_it_is_read_
     assert again.cells[0].source == "1 + 1" and "mine" not in again.metadata
     path.write_text(path.read_text(encoding="utf-8").replace("1 + 1", "2 + 2"), encoding="utf-8")
     assert notebooks.read(path).cells[0].source == "2 + 2"
+
+
+def test_notebooks_are_read_and_checked_without_a_grammar_that_takes_seconds_to_build(tmp_path):
+    path = tmp_path / "00_a.ipynb"
+    notebooks.write(path, make_notebook("1 + 1"))
+    code = "import sys; from coursekit.authoring import notebooks; notebooks.read(sys.argv[1]); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    assert "jsonschema" in done.stdout.split() and "lark" not in done.stdout.split()
