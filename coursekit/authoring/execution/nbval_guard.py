@@ -12,6 +12,7 @@ stored without outputs, and skips cells when asked to. With the guard:
   for a cell to be skipped;
 - a cell tagged `raises-exception` must raise, and raise what is stored;
 - kernels have the environment in which `coursekit refresh` stores outputs; the tests beside them keep their own;
+- with `pytest -n 2` each worker, and what it starts, keeps to its own share of the cores;
 - what goes to stderr is not compared. Images never are, by nbval.
 """
 
@@ -57,8 +58,9 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    """Refuse an nbval that this guard does not know, and give nbval the time limit."""
+    """Refuse an nbval that this guard does not know, give nbval the time limit, and take a share of the cores."""
     _refuse_another_nbval(config)
+    _keep_to_own_cores(getattr(config, "workerinput", None))
     if config.option.nbval_cell_timeout == NBVAL_TIMEOUT:
         config.option.nbval_cell_timeout = _seconds(config.getini("notebook_cell_timeout"))
 
@@ -74,6 +76,19 @@ def _refuse_another_nbval(config):
             f"nbval {nbval.__version__} lacks what coursekit's guard relies on: {', '.join(missing)}; "
             "install the pinned one: pip install -c constraints.txt nbval"
         )
+
+
+def _keep_to_own_cores(worker):
+    """Of pytest-xdist's workers each takes its share of the cores, where the system lets a process choose.
+
+    Numerical libraries start a thread for each core that they see. Two notebooks with a thread for every core each are
+    slower than two that share out the cores.
+    """
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        own = cores[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]]
+        if own:  # there may be more workers than cores
+            os.sched_setaffinity(0, own)
 
 
 def _seconds(text):

@@ -335,3 +335,26 @@ def test_another_nbval_is_refused(monkeypatch):
 def test_nbval_switched_off_is_refused():
     with pytest.raises(pytest.UsageError, match="is the plugin nbval switched off"):
         nbval_guard.pytest_configure(SimpleNamespace(option=SimpleNamespace()))
+
+
+# --- the cores --------------------------------------------------------------------------------------------------------
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system doesn't let a process choose its cores")
+@pytest.mark.parametrize(
+    "cores, worker, own",
+    [
+        ({0, 1}, ("gw1", 2), [1]),
+        ({0, 1, 2, 5}, ("gw0", 2), [0, 2]),
+        ({3}, ("gw1", 2), None),  # more workers than cores: all of them keep what there is
+    ],
+)
+def test_each_worker_of_pytest_keeps_to_its_own_cores(monkeypatch, cores, worker, own):
+    chosen = []
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: cores)
+    monkeypatch.setattr(os, "sched_setaffinity", lambda process, those: chosen.append(those))
+    nbval_guard._keep_to_own_cores(dict(zip(("workerid", "workercount"), worker, strict=True)))
+    assert chosen == ([own] if own else [])
+
+
+def test_without_workers_all_cores_are_used(monkeypatch):
+    monkeypatch.setattr(os, "sched_setaffinity", lambda *_: pytest.fail("the cores were changed"), raising=False)
+    nbval_guard._keep_to_own_cores(None)
