@@ -225,12 +225,12 @@ def _hint_about_scores(got, queries, keys):
 
 @exercise("1.6")
 def check_windows(windows_of):
-    """Windows of random series, compared with slices, and written through; then a single window, and of length 1."""
+    """Windows of random series in both precisions, compared with slices, and written through; one; windows of one."""
     rng = np.random.default_rng()
     cases = [(length, length + int(rng.integers(7, 20))) for length in rng.permutation(np.arange(2, 6)).tolist()]
     for repeat, (length, steps) in enumerate([*cases, (4, 4), (1, 5)]):
         features = int(rng.choice([n for n in range(2, 7) if n != length]))
-        series = rng.normal(size=(steps, 2 * features))
+        series = rng.normal(size=(steps, 2 * features)).astype("float32" if repeat == 1 else "float64")
         series = series[:, ::2] if repeat else series[:, :features].copy()  # after the first, a view with gaps
         before = series.copy()
         got = windows_of(series, length)

@@ -86,12 +86,16 @@ def _fold_hint(got_weights, got_bias, network):
 # --- 4.2 --------------------------------------------------------------------------------------------------------------
 @exercise("4.2")
 def check_output_gradient(output_gradient):
-    """A function of h, weights, bias and targets. Random ones, against the formula; the mistakes have hints."""
+    """A function of h, weights, bias and targets. Random ones, against the formula; the mistakes have hints.
+
+    What only a right answer reaches: sums so large that the probabilities are near 0 and 1, and a single unit.
+    """
     rng = np.random.default_rng()
-    for _ in range(3):
+    for large, single in ((1, False), (1, False), (10, False), (1, True)):
         n, units, classes = (int(k) for k in rng.permutation([3, 4, 5, 7])[:3])  # no size is twice another
+        units = 1 if single else units
         h, bias = rng.normal(size=(n, units)), rng.normal(size=classes)
-        weights = rng.normal(size=(units, classes)) / np.sqrt(units)
+        weights = large * rng.normal(size=(units, classes)) / np.sqrt(units)
         targets = (rng.random((n, classes)) < 0.5).astype(float)
         answer = output_gradient(h.copy(), weights.copy(), bias.copy(), targets.copy())
         if missing(answer):
@@ -292,15 +296,19 @@ def _cross_entropy_hint(got, logits, labels):
 # --- 4.6 --------------------------------------------------------------------------------------------------------------
 @exercise("4.6")
 def check_standardize(standardize):
-    """A function of both parts. Random ones with features of different scales, one of them constant in training."""
+    """A function of both parts. Random ones with features of different scales, one of them constant in training.
+
+    In the last turn the mean of the constant column is rounded, so that its standard deviation is not quite 0.
+    """
     rng = np.random.default_rng()
-    # Powers of two: every library finds the mean of the constant column exactly.
-    for n, m, features in [(16, 9, 5), (32, 7, 4), (8, 8, 8), (16, 1, 3)]:
+    for n, m, features in [(16, 9, 5), (32, 7, 4), (8, 8, 8), (16, 1, 3), (30, 7, 4)]:
         scale = 10 ** rng.uniform(-2, 2, size=features)
+        faint, constant = rng.permutation(features)[:2]
+        scale[faint] = 1e-3
         offset = scale * rng.uniform(-5, 5, size=features)
         x_train = offset + scale * rng.normal(size=(n, features))
         x_test = offset + scale * (1 + 1.5 * rng.normal(size=(m, features)))
-        x_train[:, rng.integers(features)] = 3.5
+        x_train[:, constant] = 3.5 if n != 30 else 0.1
         given = x_train.copy(), x_test.copy()
         with np.errstate(all="ignore"):
             answer = standardize(*given)
@@ -327,10 +335,10 @@ def _standardize_hint(got_train, got_test, x_train, x_test):
         )
 
     def by(reference, x, spread=np.std):
-        deviation = spread(reference, axis=0)
-        return (x - reference.mean(axis=0)) / np.where(deviation == 0, 1, deviation)
+        same = reference.max(axis=0) == reference.min(axis=0)
+        return (x - reference.mean(axis=0)) / np.where(same, 1, spread(reference, axis=0))
 
-    varies = x_train.std(axis=0) > 0  # in the other columns the test part may be scaled as one likes
+    varies = x_train.max(axis=0) > x_train.min(axis=0)  # elsewhere the test part may be scaled as one likes
 
     def mine(got, expected):
         return np.allclose(got[:, varies], expected[:, varies], rtol=1e-3, atol=1e-3)
@@ -357,7 +365,10 @@ def _standardize_hint(got_train, got_test, x_train, x_test):
     if not mine(got_test, by(x_train, x_test)):
         return "the training part is right; scale the test part with the same two vectors"
     if np.abs(got_train[:, ~varies]).max() > 1e-6:
-        return "a column that is the same in all training rows should become 0 there"
+        return (
+            "a column that is the same in all training rows should become 0 there; to compare its standard deviation "
+            "with 0 is not safe, because the mean is rounded (exercise 2.3)"
+        )
     return None
 
 

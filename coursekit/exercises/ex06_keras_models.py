@@ -4,6 +4,7 @@ import json
 import tempfile
 import zipfile
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
@@ -207,17 +208,20 @@ def check_worst_error(WorstError):
     """
     rng = np.random.default_rng()
     metric = WorstError()
+    if not missing(first := metric.result()) and float(_array(first)) != 0:
+        return f"before any batch the result should be 0, the start of a weight; it is {float(_array(first)):.3g}"
     for columns, sign in rng.permutation([[1, 1], [3, -1]]).tolist():
         sizes = rng.integers(2, 6, size=4)
         batches = [tuple(rng.normal(size=(2, size, columns)).astype("float32")) for size in sizes]
         for (truth, said), error in zip(batches[1:], (rng.uniform(7, 9), -rng.uniform(5.5, 6), 4.5), strict=True):
-            said[0, 0] = truth[0, 0] - sign * error  # the largest comes second, and one with the other sign third
+            at = int(rng.integers(len(truth))), int(rng.integers(columns))
+            said[at] = truth[at] - sign * error  # the largest comes second, and one with the other sign third
         for y_true, y_pred in batches:
             given = y_true.copy(), y_pred.copy()
             metric.update_state(*given)
             if changed(list(given), [y_true, y_pred]):
                 return CHANGED
-        got = metric.result()
+            got = metric.result()  # Keras, too, reads it after every batch
         if missing(got):
             return NOT_ATTEMPTED
         if hint := _worst_hint(np.asarray(_array(got)), batches):
@@ -228,7 +232,26 @@ def check_worst_error(WorstError):
             return (
                 f"after reset_state the result is {after:.3g}, not 0: keep the state in a weight, made with add_weight"
             )
-    return None
+    return _compiled_hint(WorstError, rng)
+
+
+def _compiled_hint(WorstError, rng):
+    """What is wrong with the metric where it is used: in `evaluate`, in compiled code, batch by batch."""
+    import keras
+
+    x, y = rng.normal(size=(2, 12, 1)).astype("float32")
+    y[int(rng.integers(4))] += 50  # in the first of three batches
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Rescaling(1.0)])
+    try:
+        model.compile(loss="mse", metrics=[WorstError()])
+        *_, got = model.evaluate(x, y, batch_size=4, verbose=0, return_dict=True).values()
+        right = np.abs(y - x).max()
+        if np.isclose(float(_array(got)), right, rtol=1e-3):
+            return None
+        said = f"there it gives {float(_array(got)):.3g}, and the worst error is {right:.3g}"
+    except Exception as error:
+        said = f"there it raises {type(error).__name__}"
+    return f"in `evaluate`, whose code is compiled, it fails ({said}): a weight for the state, keras.ops for the rest"
 
 
 def _worst_hint(got, batches):
@@ -317,6 +340,19 @@ def check_doorkeeper(doorkeeper):
     files = {
         "a harmless model": ([*plain, _keras("Activation", activation=_function("relu"))], None, set()),
         "a Lambda": ([*plain, _keras("Lambda", function=bytecode)], None, {"__lambda__"}),
+        "a Lambda of a function of Keras": ([*plain, _keras("Lambda", function=_function("relu"))], None, set()),
+        "a lambda as activation": ([*plain, _keras("Dense", activation=bytecode)], None, {"__lambda__"}),
+        "a lambda in lists": ([*plain, _keras("Dense", some=[[1, [bytecode]]])], None, {"__lambda__"}),
+        "a lambda with a module": (
+            [*plain, _keras("Dense", some=bytecode | {"module": "keras"})],
+            None,
+            {"__lambda__"},
+        ),
+        "a lambda inside a class of somebody's own": (
+            [_keras(secret, "a.b", f=bytecode)],
+            None,
+            {secret, "__lambda__"},
+        ),
         "a class without a module": ([*plain, _keras(secret, None)], None, {secret}),
         "a class inside a model inside": ([*plain, hidden], None, {secret}),
         "a module that only looks like Keras": ([*plain, lookalike, end], None, {f"{secret}Dense", f"{secret}End"}),
@@ -328,7 +364,11 @@ def check_doorkeeper(doorkeeper):
     }
     with tempfile.TemporaryDirectory() as folder:
         for what, (layers, compiled, right) in files.items():
-            got = doorkeeper(str(_model_file(folder, layers, compiled)))
+            refused = mock.Mock(side_effect=ValueError("this file can't be loaded"))
+            with mock.patch("keras.saving.load_model", refused), mock.patch("keras.models.load_model", refused):
+                got = doorkeeper(str(_model_file(folder, layers, compiled)))
+            if refused.called:
+                return "it must not load the model: whoever wrote the file would have run code by then"
             if hint := _door_hint(got, right, what):
                 return NOT_ATTEMPTED if missing(got) else hint
     return None
@@ -348,9 +388,10 @@ def _door_hint(got, right, what):
     if "function" in got:
         return "of a function it is the name in `config` that counts, not the class name `function`"
     if extra := got - right:
-        return f"with {what} in the file, {min(extra)} is called suspicious, and it is one of Keras's own"
+        known = "and it is not in this file" if "__lambda__" in extra else "and it is one of Keras's own"
+        return f"with {what} in the file, {min(extra)} is called suspicious, {known}"
     if "__lambda__" in right - got:
-        return "a `__lambda__` went through: it has no module, and it is code"
+        return f"with {what} in the file, a `__lambda__` went through: with or without a module, it is code"
     if missed := right - got:
         return f"with {what} in the file, {min(missed)} went through"
     return None

@@ -71,12 +71,12 @@ def check_split(split):
 
 
 def _marking():
-    """A change that adds 1000 times the number of its call, so that the image can still be told."""
+    """A change that adds 1000 times an odd number, another one in each call, so that the image can still be told."""
     calls = []
 
     def change(images):
         calls.append(len(images))
-        return np.asarray(images) + 1000.0 * len(calls)
+        return np.asarray(images) + 1000.0 * (2 * len(calls) - 1)
 
     return change
 
@@ -108,6 +108,8 @@ def _split_hint(parts, x, y, each, copies):
         return f"there should be {each} of every class: draw from each class on its own"
     if not np.array_equal(np.bincount(number, minlength=len(y))[mine], np.full(few, 1 + copies)):
         return "each image should come once as it is, and once in every copy"
+    if (mark[few:] % 2 == 0).any():
+        return "a copy of a copy: each copy is made from the images as they are"
     if len(set(mark[few:])) < copies:
         return "change every copy anew: the same copy twice teaches nothing"
     rest = x_rest[:, 0, 0, 0].astype(int)
@@ -139,11 +141,32 @@ def check_fine_tuner(fine_tuner):
             return NOT_ATTEMPTED
         if not hasattr(model, "fit") or getattr(model, "optimizer", None) is None:
             return "return a compiled Keras model"
-        given = as_array(model(rng.random((2, 28, 28, 1)).astype("float32"), training=False))  # builds it, too
-        if given.shape != (2, classes):
-            return f"for 2 images the outputs should have shape (2, {classes}), yours have {given.shape}"
+        x, y = rng.random((32, 28, 28, 1)).astype("float32"), rng.integers(0, classes, 32)
+        given = as_array(model(x, training=False))  # builds it, too
+        if given.shape != (32, classes):
+            return f"for 32 images the outputs should have shape (32, {classes}), yours have {given.shape}"
+        if hint := _loss_hint(model, x, y, given.astype(float)):
+            return hint
         if hint := _moved_hint(body, model, blocks, classes, rng):
             return hint
+    return None
+
+
+def _loss_hint(model, x, y, outputs):
+    """What is wrong with loss and head together: probabilities taken for logits, logits for probabilities, no sign."""
+    shifted = outputs - outputs.max(axis=1, keepdims=True)
+    as_logits = np.mean(np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(y)), y])
+    probabilities = (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3)
+    loss = float(as_array(model.compute_loss(x=x, y=y, y_pred=model(x, training=False))))
+    loss -= sum(float(as_array(penalty)) for penalty in model.losses)
+    if probabilities and np.isclose(loss, as_logits, rtol=1e-3):
+        return "the head gives probabilities and the loss takes logits (from_logits=True): make both the same"
+    if not probabilities and not np.isclose(loss, as_logits, rtol=1e-2):
+        return (
+            "the head gives logits, and the loss is not their cross-entropy: from_logits=True, or a softmax in the head"
+        )
+    if not probabilities and (outputs >= 0).all() and (outputs == 0).any():
+        return "the outputs are logits, which may be negative: the head should have no ReLU"
     return None
 
 

@@ -24,13 +24,20 @@ from coursekit.exercises.smaller_network import check_smaller_network
 # --- 18.1 -------------------------------------------------------------------------------------------------------------
 @exercise("18.1")
 def check_prune_together(prune_together):
-    """Arrays of several shapes and scales, so that a share of each is not a share of all; ties; the shares 0 and 1."""
+    """Arrays of several shapes and scales, so that a share of each is not a share of all.
+
+    Ties, the shares 0 and 1, half a weight, and arrays that hold zeros already, too.
+    """
     rng = np.random.default_rng()
-    for kind in ("plain", "plain", "ties", "none", "all"):
+    for kind in ("plain", "plain", "ties", "none", "all", "pruned", "half"):
         shapes = [(int(rng.integers(4, 9)), int(rng.integers(4, 9))), (3, 2, int(rng.integers(3, 6))), (5,)]
+        if kind == "half":  # half of all weights is a number and a half, and Python rounds it down to an even one
+            shapes[2] = (int((1 - sum(map(np.prod, shapes[:2]))) % 4) + 4,)
         kernels = [rng.normal(0, scale, shape) for scale, shape in zip((0.1, 1, 3), shapes, strict=True)]
         kernels = [kernels[i] for i in rng.permutation(3)]
-        share = {"none": 0.0, "all": 1.0}.get(kind, float(rng.uniform(0.45, 0.75)))
+        share = {"none": 0.0, "all": 1.0, "half": 0.5}.get(kind, float(rng.uniform(0.45, 0.75)))
+        if kind == "pruned":
+            kernels = [np.where(rng.random(w.shape) < 0.2, 0.0, w) for w in kernels]
         if kind == "ties":  # few sizes, so that equal ones stand on both sides of the limit
             kernels = [rng.choice([-1.0, 1], w.shape) * rng.integers(1, 4, w.shape) for w in kernels]
         given = [w.copy() for w in kernels]
@@ -73,7 +80,7 @@ def _pruned_hint(got, kernels, share):
         and abs((one == 0).mean() - share) < 1.5 / w.size
         for one, w in zip(got, kernels, strict=True)
     ]
-    if all(each) and 0 < count < flat.size:
+    if all(each) and 0 < count < flat.size and sizes[gone].sum() > np.sort(sizes)[: gone.sum()].sum() * (1 + 1e-9):
         return "you took the same share from each array; rank the weights of all of them together"
     if not same[~gone].all():
         return "weights that stay should keep their values"
@@ -205,11 +212,13 @@ def check_reasons(answer):
 # --- 18.5 -------------------------------------------------------------------------------------------------------------
 @exercise("18.5")
 def check_quantizer(quantizer):
-    """Data on both sides of 0, above it and below it, with 2 to 8 bits."""
+    """Data on both sides of 0, above it, below it and as far on both sides, with 2 to 8 bits."""
     rng = np.random.default_rng()
-    for low, high in ((-1, 3), (2, 5), (-6, -1), (-2, 0.5)):
+    for low, high in ((-1, 3), (2, 5), (-6, -1), (-2, 0.5), (-2, 2)):
         bits = int(rng.integers(2, 9))
         x = rng.uniform(low, high, size=(7, int(rng.integers(20, 40)))) * rng.uniform(0.5, 2)
+        if low == -high:  # then the zero point lies between two codes, and the last code must be cut off
+            x.flat[0], x.flat[-1] = -np.abs(x).max(), np.abs(x).max()
         given = x.copy()
         answer = quantizer(given, bits)
         if missing(answer):
@@ -254,7 +263,9 @@ def _codes_hint(codes, scale, zero, x, bits):
     error = np.abs((codes - zero) * scale - x)
     if error.max() > 0.501 * scale:
         if error.max() < 1.001 * scale:
-            return "errors reach a whole step: round to the nearest code, and don't cut off"
+            return (
+                "errors reach a whole step: the code is x / scale, rounded to the nearest number, plus the zero point"
+            )
         return "scale · (code − zero point) should bring back x, to within half a step"
     return None
 

@@ -15,13 +15,16 @@ NOTHING = "with {} your function returns nothing, and with others it does"
 # --- 19.1 -------------------------------------------------------------------------------------------------------------
 @exercise("19.1")
 def check_one_round(one_round):
-    """Random weights and centroids; in one case clusters before, between and after the others have no weights."""
+    """Random weights, some of them repeated, and centroids; whole numbers; clusters without weights in one case."""
     rng = np.random.default_rng()
-    for empty in (False, False, True):
+    for empty, whole in ((False, False), (False, True), (True, False)):
         k = int(rng.integers(3, 7))
         weights = rng.normal(0, 1, int(rng.integers(60, 120)))
+        weights = rng.permutation(np.append(weights, rng.choice(weights[weights > 0], 20)))
         chosen = np.sort(rng.uniform(-1.5, 1.5, k))
         centroids = chosen
+        if whole:  # odd distances, so that no weight lies half-way
+            weights, centroids = rng.integers(-9, 10, weights.size), np.cumsum(rng.choice([1, 3], k)) - k
         if empty:
             weights = rng.permutation(np.append(weights, rng.uniform(19, 21, 10)))
             centroids = np.concatenate([[-30.0], chosen, [10.0, 20.0, 30.0]])
@@ -276,8 +279,13 @@ def check_centroids_with_zero(centroids_with_zero):
         below, above = -rng.uniform(0.2, 1, int(rng.integers(20, 60))), rng.uniform(0.3, 2, int(rng.integers(40, 90)))
         if turn % 8 == 7:  # a side whose share is rounded to 0
             below, above = (below[:1], rng.uniform(0.3, 2, 99)) if turn == 7 else (-rng.uniform(0.2, 1, 99), above[:1])
-        if (k - 1) * below.size / (below.size + above.size) % 1 == 0.5:
-            above = above[1:]  # a tie, which may be rounded either way
+        if turn % 8 == 5:  # a side whose share is rounded to 1
+            k, many = 6, rng.uniform(0.3, 1, 64)
+            below, above = (below[:16], many) if turn == 5 else (-many, above[:16])
+        if turn % 8 == 3:  # a share of so many and a half, with an even and with an odd number below it
+            k, above = (4, 6, 8)[turn // 8], rng.uniform(0.3, 2, below.size)
+        if turn % 8 == 1:  # weights that repeat
+            below, above = (np.append(side, np.repeat(side[:1], more)) for side, more in ((below, 40), (above, 5)))
         weights = rng.permutation(np.concatenate([below, above, np.zeros(200)])).astype("float32")
         got = centroids_with_zero(weights.copy(), k)
         if missing(got):

@@ -249,3 +249,12 @@ def test_windows_mistakes(mistake, hint):
         outcome = attempt("1.6", mistake)
         assert isinstance(outcome, str), outcome
         assert hint in outcome
+
+
+# --- a case that slipped through once ---------------------------------------------------------------------------------
+def test_windows_of_single_precision_are_no_copy_either():
+    def in_double_precision(series, length):
+        double = np.asarray(series, dtype="float64")
+        return np.lib.stride_tricks.sliding_window_view(double, length, axis=0).transpose(0, 2, 1)
+
+    assert "in a copy" in attempt("1.6", in_double_precision)

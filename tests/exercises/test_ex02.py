@@ -300,3 +300,32 @@ def test_the_budget_tells_a_loop_from_the_full_difference():
     _, looping = ex02_broadcasting._measured(lambda: manhattan(x, y))
     _, at_once = ex02_broadcasting._measured(lambda: np.abs(x[:, None] - y).sum(axis=-1))
     assert looping < 0.5 * budget and at_once > 5 * budget
+
+
+# --- cases that slipped through once ----------------------------------------------------------------------------------
+def test_a_channel_that_varies_little_is_no_constant_one():
+    def faint_ones_are_zeros(batch):
+        mean, spread = batch.mean(axis=(1, 2), keepdims=True), batch.std(axis=(1, 2), keepdims=True)
+        return np.where(spread < 0.1, 0, (batch - mean) / np.where(spread < 0.1, 1, spread))
+
+    assert attempt("2.3", faint_ones_are_zeros) is not None
+
+
+def test_two_classes_and_thirteen_are_tried():
+    def two_in_one_column(labels, classes):
+        return labels[:, None] if classes == 2 else np.eye(classes)[labels]
+
+    assert "2 classes" in attempt("2.2", two_in_one_column)
+    assert attempt("2.2", lambda labels, classes: (labels[:, None] == np.arange(min(classes, 10))) * 1) is not None
+    assert attempt("2.2", lambda labels, classes: np.eye(classes)[labels]) is None
+
+
+def test_answers_with_several_labels_are_refused_by_the_text():
+    from sklearn.metrics import accuracy_score
+
+    assert "zeros and ones should raise" in attempt("2.6", accuracy_score)
+
+
+def test_the_floor_is_exact():
+    assert attempt("2.5", 3.5) is None
+    assert attempt("2.5", 3.499) is not None

@@ -51,8 +51,8 @@ def cross_entropy(logits, labels):
 
 
 def standardize(x_train, x_test):
-    mean, deviation = x_train.mean(axis=0), x_train.std(axis=0)
-    deviation = np.where(deviation == 0, 1, deviation)
+    mean, same = x_train.mean(axis=0), x_train.min(axis=0) == x_train.max(axis=0)
+    deviation = np.where(same, 1, x_train.std(axis=0))
     return (x_train - mean) / deviation, (x_test - mean) / deviation
 
 
@@ -222,8 +222,8 @@ def test_jax_scales_without_a_leak_too():
 
     def with_jax(x_train, x_test):
         x_train, x_test = jnp.asarray(x_train), jnp.asarray(x_test)
-        mean, deviation = x_train.mean(axis=0), x_train.std(axis=0)
-        deviation = jnp.where(deviation == 0, 1, deviation)
+        mean, same = x_train.mean(axis=0), x_train.min(axis=0) == x_train.max(axis=0)
+        deviation = jnp.where(same, 1, x_train.std(axis=0))
         return (x_train - mean) / deviation, (x_test - mean) / deviation
 
     assert outcomes("4.6", with_jax, 2) == [None] * 2
@@ -608,3 +608,33 @@ def test_learning_by_heart_is_no_reading():
 )
 def test_an_answer_that_ignores_its_arguments_fails(exercise, answer):
     assert all(isinstance(outcome, str) for outcome in outcomes(exercise, answer))
+
+
+# --- cases that slipped through once ----------------------------------------------------------------------------------
+def test_a_constant_column_whose_mean_is_rounded_becomes_zero():
+    def compares_with_zero(x_train, x_test):
+        mean, spread = x_train.mean(axis=0), x_train.std(axis=0)
+        spread = np.where(spread == 0, 1, spread)
+        return (x_train - mean) / spread, (x_test - mean) / spread
+
+    assert "should become 0 there" in attempt("4.6", compares_with_zero)
+
+
+def test_a_column_that_varies_little_is_no_constant_one():
+    def faint_ones_stay(x_train, x_test):
+        mean, spread = x_train.mean(axis=0), x_train.std(axis=0)
+        spread = np.where(spread < 1e-2, 1, spread)
+        return (x_train - mean) / spread, (x_test - mean) / spread
+
+    assert attempt("4.6", faint_ones_stay) is not None
+
+
+@pytest.mark.parametrize("clip, squeeze", [(True, False), (False, True)])
+def test_confident_units_and_a_single_unit_are_tried(clip, squeeze):
+    def gradient(h, weights, bias, targets):
+        p = 1 / (1 + np.exp(-(h @ weights + bias)))
+        delta = (np.clip(p, 0.01, 0.99) if clip else p) - targets
+        to_weights = h.T @ delta / len(h)
+        return (to_weights.squeeze() if squeeze else to_weights), delta.mean(axis=0)
+
+    assert attempt("4.2", gradient) is not None

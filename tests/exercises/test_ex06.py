@@ -1,5 +1,6 @@
 """The checks of notebook 06: right answers pass, gaps are not attempted, each mistake gets its own hint."""
 
+import contextlib
 import json
 import zipfile
 
@@ -355,18 +356,72 @@ def test_a_worst_error_passes():
     assert outcomes("6.4", WorstError, 10) == [None] * 10
 
 
-class Casts(WorstError):
-    """Right as well: keeps the largest of both signs, and gives a float."""
+class BothSigns(WorstError):
+    """Right as well: keeps the largest of both signs, and gives the weight itself."""
 
     def updated(self, worst, error):
         return ops.maximum(worst, ops.maximum(ops.max(error), -ops.min(error)))
 
     def result(self):
-        return float(ops.convert_to_numpy(self.worst))
+        return self.worst
 
 
 def test_another_worst_error_passes():
-    assert outcomes("6.4", Casts, 5) == [None] * 5
+    assert outcomes("6.4", BothSigns, 5) == [None] * 5
+
+
+class GivesAFloat(WorstError):
+    """Right where each line is executed at once, but not in `evaluate`, whose code is compiled."""
+
+    def result(self):
+        return float(ops.convert_to_numpy(self.worst))
+
+
+class InAnAttribute(WorstError):
+    """The state is a plain attribute, which compiled code does not change."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.big = ops.maximum(getattr(self, "big", 0.0), ops.max(ops.abs(y_true - y_pred)))
+
+    def result(self):
+        return ops.convert_to_tensor(getattr(self, "big", 0.0))
+
+    def reset_state(self):
+        self.big = 0.0
+
+
+class StartsAtOne(WorstError):
+    def __init__(self, name="worst_error", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.worst.assign(1.0)
+
+
+class Empties(WorstError):
+    """Whoever reads the result takes the state away."""
+
+    def result(self):
+        value = self.worst + 0.0
+        self.worst.assign(0.0)
+        return value
+
+
+@pytest.mark.parametrize(
+    "wrong, hint",
+    [
+        (GivesAFloat, "in `evaluate`"),
+        (InAnAttribute, "in `evaluate`"),
+        (StartsAtOne, "before any batch the result should be 0"),
+        (Empties, "that is the worst of the last batch"),
+    ],
+)
+def test_a_metric_that_keras_could_not_use_is_told_why(wrong, hint):
+    assert all(hint in (said or "") for said in outcomes("6.4", wrong, 5))
+
+
+@pytest.mark.parametrize("part", [np.s_[0], np.s_[:, 0], np.s_[-1], np.s_[:, -1]])
+def test_a_metric_that_looks_at_a_part_of_each_batch_does_not_pass(part):
+    said = outcomes("6.4", updates(lambda worst, error: ops.maximum(worst, ops.max(ops.abs(error[part])))), 30)
+    assert sum(one is not None for one in said) >= 10  # by chance the worst error lies in that part
 
 
 class InPlace(WorstError):
@@ -562,3 +617,49 @@ def test_a_wrong_tiny_model_gets_its_own_hint(answer, hint):
 @pytest.mark.parametrize("exercise", ["6.2", "6.6", "6.7"])
 def test_a_function_with_a_gap_is_not_attempted(exercise):
     assert attempt(exercise, lambda *_: None) is attempt(exercise, lambda *_: ...) is NOT_ATTEMPTED
+
+
+# --- 6.6: deeper, and without loading ---------------------------------------------------------------------------------
+def never_below(path):
+    """Doesn't look inside an object that is suspicious itself."""
+    with zipfile.ZipFile(path) as archive:
+        to_see, found = [json.loads(archive.read("config.json"))], set()
+    while to_see:
+        part = to_see.pop()
+        if isinstance(part, dict):
+            if "class_name" in part and (is_lambda(part) or foreign(part)):
+                found.add(part["class_name"])
+                continue
+            if part.get("class_name") == "function" and ">" in part["config"]:
+                found.add(part["config"])
+            to_see += part.values()
+        elif isinstance(part, list):
+            to_see += part
+    return found
+
+
+def loads_first(path):
+    with contextlib.suppress(ValueError):
+        keras.saving.load_model(path)
+    return doorkeeper(path)
+
+
+def by_the_layer(path):
+    """Calls every Lambda layer suspicious, and no other lambda."""
+    return {"__lambda__" if name == "Lambda" else name for name in doorkeeper_with(is_lambda_layer)(path)}
+
+
+def is_lambda_layer(part):
+    return not is_lambda(part) and (part["class_name"] == "Lambda" or foreign(part))
+
+
+@pytest.mark.parametrize(
+    "wrong, hint",
+    [
+        (never_below, "went through"),
+        (loads_first, "must not load the model"),
+        (by_the_layer, "with a Lambda of a function"),
+    ],
+)
+def test_a_doorkeeper_that_looks_in_the_wrong_place_is_told_where(wrong, hint):
+    assert all(hint in (said or "") for said in outcomes("6.6", wrong, 2))

@@ -98,6 +98,20 @@ def labels_in_order(x, y, each, change, copies):
     return x_few, np.roll(y_few, 1), *rest
 
 
+def copies_of_copies(x, y, each, change, copies):
+    def again(few, copies):
+        made = [change(few)]
+        while len(made) < copies:
+            made.append(change(made[-1]))
+        return made
+
+    return splitter(changed=again)(x, y, each, change, copies)
+
+
+def test_a_copy_of_a_copy_is_told():
+    assert "a copy of a copy" in attempt("8.2", copies_of_copies)
+
+
 def two_only(x, y, each, change, copies):
     return splitter()(x, y, 2, change, copies)
 
@@ -237,6 +251,43 @@ def one_block_only(body, blocks, classes):
 def test_wrong_fine_tuners_get_their_own_hint(answer, hint):
     said = attempt("8.3", answer)
     assert any(part in said for part in hint.split("|")), said
+
+
+def with_head(activation, from_logits, penalty=None):
+    def fine_tuner(body, blocks, classes):
+        import keras
+
+        for layer in body.layers:
+            layer.trainable = layer.name in [f"block{i}_conv" for i in range(5 - blocks, 5)]
+        head = keras.layers.Dense(classes, activation=activation, kernel_regularizer=penalty)
+        model = keras.Sequential([body, head])
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=from_logits)
+        model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss, jit_compile=False)
+        return model
+
+    return fine_tuner
+
+
+@pytest.mark.parametrize(
+    "activation, from_logits, hint",
+    [
+        (None, False, "the head gives logits, and the loss is not their cross-entropy"),
+        ("relu", True, "the head should have no ReLU"),
+    ],
+)
+def test_a_loss_that_does_not_fit_its_head_is_told(activation, from_logits, hint):
+    assert hint in attempt("8.3", with_head(activation, from_logits))
+
+
+def test_probabilities_for_a_loss_of_logits_pass_where_keras_finds_the_logits_itself():
+    import keras
+
+    said = attempt("8.3", with_head("softmax", True))  # TensorFlow's tensors keep the logits of their softmax
+    assert said is None if keras.backend.backend() == "tensorflow" else "the head gives probabilities" in said
+
+
+def test_a_penalty_on_the_head_is_no_wrong_loss():
+    assert attempt("8.3", with_head(None, True, penalty="l2")) is None
 
 
 # --- 8.4: matched statistics ------------------------------------------------------------------------------------------

@@ -264,7 +264,7 @@ def test_the_quantizer_passes_in_single_precision():
     [
         (quantizer_with(steps=lambda bits: 2**bits), "2**b − 1 steps"),
         (quantizer_with(widen=False), "the range must hold 0"),
-        (quantizer_with(rounding=np.floor), "round to the nearest code"),
+        (quantizer_with(rounding=np.floor), "rounded to the nearest number, plus the zero point"),
         (quantizer_with(rounding=lambda x: np.rint(x) + 2), "should bring back x"),
         (quantizer_with(low_code=lambda bits: -(2 ** (bits - 1))), "that of signed codes"),
         (symmetric, "yours is symmetric about 0"),
@@ -401,3 +401,38 @@ def test_too_large_or_too_bad_gets_its_own_hint(trained_once, answer, hint):
 )
 def test_a_gap_is_not_attempted(exercise, gap):
     assert attempt(exercise, gap) is NOT_ATTEMPTED
+
+
+# --- cases that slipped through once ----------------------------------------------------------------------------------
+def counted_by(count):
+    """Global pruning with so many zeros as `count(weights, share)` says."""
+
+    def prune_together(kernels, share):
+        everything = np.concatenate([w.ravel() for w in kernels])
+        everything[np.argsort(np.abs(everything))[: count(everything, share)]] = 0
+        ends = np.cumsum([w.size for w in kernels])[:-1]
+        return [part.reshape(w.shape) for part, w in zip(np.split(everything, ends), kernels, strict=True)]
+
+    return prune_together
+
+
+@pytest.mark.parametrize(
+    "count",
+    [
+        lambda w, share: round(share * np.count_nonzero(w)),
+        lambda w, share: min(w.size, round(share * w.size) + int((w == 0).sum())),
+        lambda w, share: int(share * w.size + 0.5),
+    ],
+)
+def test_zeros_that_were_there_and_halves_are_counted_as_the_text_says(count):
+    assert all_say("18.1", counted_by(count), "weights should be 0 for a share of")
+
+
+@pytest.mark.parametrize("dtype, hint", [(int, "codes go from 0 to"), ("uint8", "")])
+def test_codes_that_are_not_cut_off_are_told(dtype, hint):
+    def no_clipping(x, bits):
+        _, scale, zero = quantizer_with()(x, bits)
+        return (np.rint(x / scale) + zero).astype(dtype), scale, zero
+
+    said = outcomes("18.5", no_clipping, 20)
+    assert sum(one is not None for one in said) >= 8 and any(hint in one for one in said if one)

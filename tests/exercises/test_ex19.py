@@ -390,3 +390,49 @@ def test_remembering_the_examples_is_of_no_use():
     """A network that ignores its input can't be right on other digits."""
     said = attempt("19.7", lambda network, x, labels: [[w * 0 + 0.5, b * 0] for w, b in network])
     assert "right where the original has" in said
+
+
+# --- cases that slipped through once ----------------------------------------------------------------------------------
+def half_up(value):
+    return int(np.floor(value + 0.5))
+
+
+@pytest.mark.parametrize(
+    "n_below, place",
+    [
+        (lambda share, k: half_up((k - 1) * share), np.linspace),
+        (lambda share, k: (k - 1) - int(np.round((k - 1) * (1 - share))), np.linspace),
+        (None, lambda low, high, n: [high] if n == 1 else np.linspace(low, high, n)),
+    ],
+)
+def test_shares_and_a_single_centroid_are_those_of_the_text(n_below, place):
+    def answer(weights, k):
+        below, above = weights[weights < 0], weights[weights > 0]
+        share = below.size / (below.size + above.size)
+        n = n_below(share, k) if n_below else int(np.round((k - 1) * share))
+        sides = np.linspace(below.min(), below.max(), n), [0.0], place(above.min(), above.max(), k - 1 - n)
+        return np.concatenate(sides)
+
+    assert None not in outcomes("19.6", answer, 5)
+
+
+def test_weights_that_repeat_count_as_often_as_they_come():
+    assert None not in outcomes("19.1", lambda weights, centroids: one_round()(np.unique(weights), centroids), 5)
+
+    def different_values(weights, k):
+        below, above = np.unique(weights[weights < 0]), np.unique(weights[weights > 0])
+        n = int(np.round((k - 1) * below.size / (below.size + above.size)))
+        sides = np.linspace(below.min(), below.max(), n), [0.0], np.linspace(above.min(), above.max(), k - 1 - n)
+        return np.concatenate(sides)
+
+    assert None not in outcomes("19.6", different_values, 5)
+
+
+def test_whole_numbers_are_not_cut_off():
+    def in_the_type_of_the_centroids(weights, centroids):
+        boundaries, means = one_round()(weights, centroids)
+        moved = centroids.copy()
+        moved[:] = means
+        return boundaries, moved
+
+    assert None not in outcomes("19.1", in_the_type_of_the_centroids, 5)
