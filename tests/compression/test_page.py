@@ -24,6 +24,9 @@ NUMBER = re.compile(r"\d[\d,.]*(?:×\d+)?")
 FIXED = {"64×64", "64×10", "4,810", "4,096", "640", "19,240", "16,384", "2,560", "256"}  # whatever is learned
 
 
+pytestmark = pytest.mark.slow  # half a minute of processor time
+
+
 # --- in the fresh process ---------------------------------------------------------------------------------------------
 def refusals():
     """[(what is asked for, the sentence)] of each refusal that the page quotes."""
