@@ -192,12 +192,15 @@ def _zip(content):
 
 def _answers(before, after, arrays):
     """Lines on how the answers of two models differ on the data."""
+    import keras
+
     x = arrays["x"][:ROWS]
     with quiet():
-        first, second = (np.asarray(model.predict(x, verbose=0), dtype=float) for model in (before, after))
-        lines = [f"on {len(x)} inputs, answers differ by at most {np.abs(first - second).max():.3g}"]
-        if first.ndim == 2 and first.shape[1] > 1:
-            same = np.mean(first.argmax(axis=1) == second.argmax(axis=1))
+        first, second = (keras.tree.flatten(model.predict(x, verbose=0)) for model in (before, after))  # each output
+        apart = max(np.abs(one.astype(float) - other).max() for one, other in zip(first, second, strict=True))
+        lines = [f"on {len(x)} inputs, answers differ by at most {apart:.3g}"]
+        if len(first) == 1 and first[0].ndim == 2 and first[0].shape[1] > 1:
+            same = np.mean(first[0].argmax(axis=1) == second[0].argmax(axis=1))
             lines[0] += f"; {same:.1%} have their largest in the same place"
         if "y" in arrays:
             scores = [

@@ -51,6 +51,15 @@ def test_with_targets_it_is_trained_on(folder, capsys):
     assert all(np.any(bias) for bias in biases)  # they were zeros
 
 
+def test_a_model_with_several_outputs_is_compared_in_all_of_them(folder, capsys):
+    inputs = keras.Input((10, 10, 1))
+    flat = keras.layers.Flatten()(inputs)
+    outputs = {"three": keras.layers.Dense(3)(flat), "one": keras.layers.Dense(1)(flat)}
+    keras.Model(inputs, outputs).save("two.keras")
+    assert main(["compress", "two.keras", "--clusters", "8", "--data", "x.npz", "-o", "two.ckw"]) == 0
+    assert "40 inputs, answers differ by at most" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("call", "says"),
     [

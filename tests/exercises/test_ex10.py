@@ -280,7 +280,7 @@ def forward(width):
         ("10.4", with_place(MASKS, 1, "B"), "what it is to say next"),
         ("10.4", with_place(MASKS, 1, "A"), "what it is to say next"),
         ("10.4", with_place(MASKS, 2, "C"), "all of it is there"),
-        ("10.4", with_place(MASKS, 3, "B"), "not filled up"),
+        ("10.4", with_place(MASKS, 3, "B"), "nothing was filled up"),
         ("10.4", with_place(MASKS, 3, "D"), "because it is long"),
         ("10.5", written(lambda tokens, scores, longest: [1, *tokens]), "start token is not part"),
         ("10.5", ends_kept, "end token is not part"),
