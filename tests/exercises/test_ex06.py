@@ -460,7 +460,9 @@ def test_a_wrong_metric_gets_its_own_hint(answer, hint):
 
 
 # --- 6.6: the doorkeeper ----------------------------------------------------------------------------------------------
-def doorkeeper_with(suspicious, functions=True):
+def doorkeeper_with(suspicious, functions=True, below=True):
+    """A doorkeeper that calls these parts suspicious; `below`: it looks inside them, too."""
+
     def doorkeeper(path):
         with zipfile.ZipFile(path) as archive:
             to_see, found = [json.loads(archive.read("config.json"))], set()
@@ -469,6 +471,8 @@ def doorkeeper_with(suspicious, functions=True):
             if isinstance(part, dict):
                 if "class_name" in part and suspicious(part):
                     found.add(part["class_name"])
+                    if not below:
+                        continue
                 if functions and part.get("class_name") == "function" and ">" in part["config"]:
                     found.add(part["config"])
                 to_see += part.values()
@@ -620,22 +624,7 @@ def test_a_function_with_a_gap_is_not_attempted(exercise):
 
 
 # --- 6.6: deeper, and without loading ---------------------------------------------------------------------------------
-def never_below(path):
-    """Doesn't look inside an object that is suspicious itself."""
-    with zipfile.ZipFile(path) as archive:
-        to_see, found = [json.loads(archive.read("config.json"))], set()
-    while to_see:
-        part = to_see.pop()
-        if isinstance(part, dict):
-            if "class_name" in part and (is_lambda(part) or foreign(part)):
-                found.add(part["class_name"])
-                continue
-            if part.get("class_name") == "function" and ">" in part["config"]:
-                found.add(part["config"])
-            to_see += part.values()
-        elif isinstance(part, list):
-            to_see += part
-    return found
+never_below = doorkeeper_with(lambda part: is_lambda(part) or foreign(part), below=False)
 
 
 def loads_first(path):
