@@ -133,6 +133,8 @@ def stored_executed(page):
     counts = [cell.execution_count for _, cell in page.code]
     if counts != list(range(1, len(counts) + 1)):
         yield "it is not stored executed from top to bottom; run `coursekit refresh`"
+    elif page.about.get("executed") != notebooks.content_hash(page.notebook):
+        yield "code has changed since its outputs were made; run `coursekit refresh`"
 
 
 @rule

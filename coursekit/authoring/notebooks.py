@@ -112,7 +112,10 @@ def has_code(cell):
 
 
 def about(notebook):
-    """The notebook's own metadata: title, summary, objectives, requires, terms, minutes, backends, packages."""
+    """The notebook's own metadata: title, summary, objectives, requires, terms, minutes, backends, packages, executed.
+
+    `executed` is the content hash of the cells that made the stored outputs.
+    """
     return notebook.metadata.get("coursekit", {})
 
 

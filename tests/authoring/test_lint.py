@@ -35,6 +35,7 @@ def stored(*cells, name="97_example", **about):
         for tag in notebooks.tags(cell):
             if tag in said:
                 cell.outputs = [nbformat.v4.new_output("stream", text=said[tag])]
+    notebooks.about(notebook)["executed"] = notebooks.content_hash(notebook)
     return notebook
 
 
@@ -149,6 +150,8 @@ BREAKS = [
     ("short_cells", append("\n".join(["y = 1"] * 30)), "34 lines, more than 25"),
     ("short_cells", append("y = 1" + " + 1" * 30), "longer than 100 characters"),
     ("stored_executed", unexecuted, "coursekit refresh"),
+    ("stored_executed", append("y = x"), "code has changed since its outputs were made"),
+    ("stored_executed", forget("executed"), "code has changed since its outputs were made"),
     ("no_errors_stored", output(**ERROR), "stores an error"),
     ("no_errors_stored", output(**STDERR), "wrote to stderr"),
     ("no_machine_paths", output(**PATH), "names a folder of this machine"),

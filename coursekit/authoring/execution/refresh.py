@@ -15,6 +15,7 @@ def refresh(wanted):
     for path in notebooks.find(wanted):
         outcome = asyncio.run(execute(notebooks.read(path), path.parent))
         if outcome.status == "ok":
+            notebooks.about(outcome.notebook)["executed"] = notebooks.content_hash(outcome.notebook)
             notebooks.write(path, outcome.notebook)
             claims, exercises = f"{outcome.held} claims held", f"{outcome.solved} exercises solved"
             print(f"✓ {path.name}: {claims}, {exercises}, {outcome.minutes:.2f} min, {outcome.peak_mb} MB")
