@@ -8,11 +8,14 @@ small networks train at once, and a sentence about a training that failed. Goodf
 adversarial nets", arXiv:1406.2661. Born in notebook 13.
 """
 
+from contextlib import nullcontext
+
 import keras
 import numpy as np
 from keras import layers, ops
 
 from coursekit.arrays import as_array
+from coursekit.console import quiet
 from coursekit.models.weights import load_weights
 from coursekit.paths import data_dir
 
@@ -186,7 +189,15 @@ def _tensorflow(player, loss, uses, learning_rate, beta_1, beta_2, fused):
             variable.assign_sub(tf.reshape(part, variable.shape))
         return value
 
-    return lambda batch: step(*map(tf.constant, batch))
+    seen = set()
+
+    def first_quietly(batch):
+        shapes = tuple(one.shape for one in batch)
+        with nullcontext() if shapes in seen else quiet():  # TensorFlow logs which parts of a new graph it can't fuse
+            seen.add(shapes)
+            return step(*map(tf.constant, batch))
+
+    return first_quietly
 
 
 def _jax(player, loss, uses, learning_rate, beta_1, beta_2, fused):
