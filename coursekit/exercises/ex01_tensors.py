@@ -4,7 +4,7 @@ import numpy as np
 
 from coursekit.arrays import as_array
 from coursekit.exercises import NOT_ATTEMPTED, exercise
-from coursekit.exercises.answers import CHANGED, changed, close, missing, numbers, parts_of, told_apart
+from coursekit.exercises.answers import CHANGED, changed, close, missing, numbers, parts_of, worst_entry
 
 
 @exercise("1.1")
@@ -176,16 +176,8 @@ def _hint_about_patches(got, image, size, down, across):
         return "the patches are right, but their numbers have been cut to whole ones"
     wrong = int(np.flatnonzero([not close(mine, true) for mine, true in zip(got, right, strict=True)])[0])
     i, j = corners[wrong]
-    entry = _worst_entry(got[wrong], right[wrong])
+    entry = worst_entry(got[wrong], right[wrong])
     return f"the shape fits, but patch {wrong} is not image[{i}:{i + size}, {j}:{j + size}]: in it, {entry}"
-
-
-def _worst_entry(got, right):
-    """What is furthest off, and where, for two arrays of one shape; NaN is furthest of all."""
-    off = np.nan_to_num(np.abs(got - right), nan=np.inf)
-    at = tuple(int(i) for i in np.unravel_index(off.argmax(), right.shape))
-    wanted, yours = told_apart(right[at], got[at])
-    return f"the entry at {at} should be {wanted}, yours is {yours}"
 
 
 @exercise("1.5")
@@ -241,7 +233,7 @@ def _hint_about_scores(got, queries, keys):
     if mine(right / np.sqrt(queries.shape[-1])):
         return "these are divided by the root of the number of features; the plain dot product is asked for"
     if got.shape == right.shape:
-        return f"the shape is right; of the scores, {_worst_entry(got, right)}"
+        return f"the shape is right; of the scores, {worst_entry(got, right)}"
     return f"the shape should be (batch, queries, keys), here {right.shape}, and yours is {got.shape}"
 
 
