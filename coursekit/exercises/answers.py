@@ -76,6 +76,14 @@ def told_apart(right, yours, digits=4):
     return f"{right:.{digits}g}", f"{yours:.{digits}g}"
 
 
+def worst_entry(got, right):
+    """What is furthest off in an array, and where; both have one shape, with one axis at least. NaN is furthest."""
+    off = np.nan_to_num(np.abs(got - right), nan=np.inf)
+    at = tuple(int(i) for i in np.unravel_index(off.argmax(), right.shape))
+    wanted, yours = told_apart(right[at], got[at])
+    return f"the entry at {at if len(at) > 1 else at[0]} should be {wanted}, yours is {yours}"
+
+
 def word(text):
     """The letters and digits of a text or of bytes, in small letters: "(C)" is c, "Elastic-net" elasticnet, "L₁" l1.
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from coursekit.arrays import as_array
 from coursekit.exercises import NOT_ATTEMPTED, exercise
-from coursekit.exercises.answers import CHANGED, close, missing, numbers, parts_of
+from coursekit.exercises.answers import CHANGED, changed, close, missing, numbers, parts_of, worst_entry
 
 
 @exercise("1.1")
@@ -141,9 +141,12 @@ def check_patches(patches):
     sizes = rng.permutation([2, 3, 4, 5]).tolist()
     for channels, ((down, across), size) in enumerate(zip([*grids, (1, 3), (4, 1)], [*sizes, 2, 1], strict=True), 1):
         image = rng.normal(size=(down * size, across * size, channels)).astype("float32")
-        got = patches(image.copy(), size)
+        given = image.copy()
+        got = patches(given, size)
         if missing(got):
             return NOT_ATTEMPTED
+        if changed(given, image):
+            return CHANGED
         hint = _hint_about_patches(got, image, size, down, across)
         if hint:
             return hint
@@ -173,7 +176,8 @@ def _hint_about_patches(got, image, size, down, across):
         return "the patches are right, but their numbers have been cut to whole ones"
     wrong = int(np.flatnonzero([not close(mine, true) for mine, true in zip(got, right, strict=True)])[0])
     i, j = corners[wrong]
-    return f"the shape fits, but patch {wrong} is not image[{i}:{i + size}, {j}:{j + size}]"
+    entry = worst_entry(got[wrong], right[wrong])
+    return f"the shape fits, but patch {wrong} is not image[{i}:{i + size}, {j}:{j + size}]: in it, {entry}"
 
 
 @exercise("1.5")
@@ -185,13 +189,31 @@ def check_scores(scores):
         # eighths: exact in the reduced precision, too, in which a GPU may multiply float32
         queries = rng.integers(-40, 41, (batch, n_queries, features)).astype("float32") / 8
         keys = rng.integers(-40, 41, (batch, n_keys, features)).astype("float32") / 8
-        got = scores(queries.copy(), keys.copy())
+        given = queries.copy(), keys.copy()
+        got = scores(*given)
         if missing(got):
             return NOT_ATTEMPTED
+        if changed(given, (queries, keys)):
+            return CHANGED
         hint = _hint_about_scores(got, queries, keys)
         if hint:
             return hint
     return None
+
+
+_SAME_BATCH = "queries met keys of other batch members: the batch letter must be the same in both operands"
+_RULES = {  # wrong rule: hint
+    "bqf,ckf->bqk": _SAME_BATCH,
+    "cqf,bkf->bqk": _SAME_BATCH,
+    "bqf,ckf->bcqk": _SAME_BATCH,
+    "bqf,ckf->bqck": _SAME_BATCH,  # np.tensordot
+    "bqf,bkg->bqk": "the features need the same letter in both operands: now each is summed by itself",
+    "bqf,bkf->bkq": (
+        "queries and keys are exchanged: the order of the letters on the right is the order of the result's axes"
+    ),
+    "bqf,bkf->qk": "the batch axis is gone: a letter that is missing on the right is summed over",
+    "bqf,bkf->bqkf": "an axis too many: leave the features out on the right, and they are summed over",
+}
 
 
 def _hint_about_scores(got, queries, keys):
@@ -205,21 +227,13 @@ def _hint_about_scores(got, queries, keys):
 
     if mine(right):
         return None
-    if mine(np.einsum("bqf,ckf->bqk", queries, keys)) or mine(np.einsum("cqf,bkf->bqk", queries, keys)):
-        return "each query met the keys of all batch members: the batch letter must be the same in both operands"
+    for rule, hint in _RULES.items():
+        if len(queries) > 1 and mine(np.einsum(rule, queries, keys)):
+            return hint
     if mine(right / np.sqrt(queries.shape[-1])):
         return "these are divided by the root of the number of features; the plain dot product is asked for"
-    if mine(np.einsum("bqf,bkg->bqk", queries, keys)):
-        return "the features need the same letter in both operands: now each is summed by itself"
     if got.shape == right.shape:
-        at = tuple(int(i) for i in np.argwhere(~np.isclose(got, right, rtol=1e-3, atol=0.01))[0])
-        return f"the shape is right; the score at {at} should be {right[at]:.3f}, yours is {got[at]:.3f}"
-    if got.shape == right.swapaxes(1, 2).shape:
-        return "queries and keys are exchanged: the order of the letters on the right is the order of the result's axes"
-    if got.shape == right.shape[1:]:
-        return "the batch axis is gone: a letter that is missing on the right is summed over"
-    if got.ndim == 4:
-        return f"the shape {got.shape} has an axis too many: is every axis that is to be summed missing on the right?"
+        return f"the shape is right; of the scores, {worst_entry(got, right)}"
     return f"the shape should be (batch, queries, keys), here {right.shape}, and yours is {got.shape}"
 
 
@@ -244,7 +258,7 @@ def check_windows(windows_of):
 
 def _hint_about_windows(got, series, before, length):
     right = np.stack([before[i : i + length] for i in range(len(before) - length + 1)])
-    if not np.array_equal(series, before):
+    if changed(series, before):
         return CHANGED.replace(" (a copy helps)", "")
     if isinstance(got, (list, tuple)):
         return "return one array, not a list of windows: it is to lie in the memory of the series"

@@ -6,7 +6,7 @@ import numpy as np
 
 from coursekit.arrays import as_array
 from coursekit.exercises import NOT_ATTEMPTED, exercise
-from coursekit.exercises.answers import CHANGED, close, missing, numbers
+from coursekit.exercises.answers import CHANGED, changed, close, missing, numbers, worst_entry
 
 
 def _wrong_shape(got, expected, sizes):
@@ -79,9 +79,12 @@ def check_one_hot(one_hot):
         present = np.arange(classes) if absent is None else np.delete(np.arange(classes), absent)
         labels = rng.choice(present, n)
         expected = np.array([[float(k == label) for k in range(classes)] for label in labels])
-        got = one_hot(labels.copy(), classes)
+        given = labels.copy()
+        got = one_hot(given, classes)
         if missing(got):
             return NOT_ATTEMPTED
+        if changed(given, labels):
+            return CHANGED
         if hint := _one_hot_hint(numbers(_as_numbers(got)), expected, labels, classes):
             return hint
     return None
@@ -139,7 +142,7 @@ def check_standardize(standardize):
         got = standardize(given)
         if missing(got):
             return NOT_ATTEMPTED
-        if not np.array_equal(given, batch):
+        if changed(given, batch):
             return f"{CHANGED}; -= and /= write"
         got = numbers(got)
         if got is None:
@@ -152,7 +155,11 @@ def check_standardize(standardize):
 def _standardize_hint(got, batch, black):
     if got.shape != batch.shape:
         return f"the result should have the shape of the batch, {batch.shape}; yours is {got.shape}"
-    if np.isnan(got).any() or np.isinf(got).any():
+    varied = np.ones(batch.shape, dtype=bool)
+    varied[black] = False
+    if not np.isfinite(got[varied]).all():
+        return "there is NaN or infinity in the result, and in channels that vary"
+    if not np.isfinite(got).all():
         return (
             "there is NaN or infinity in the result: a channel that is the same everywhere has the standard deviation 0"
         )
@@ -175,19 +182,22 @@ def _standardize_hint(got, batch, black):
         return "you divided by the variance; the standard deviation is its square root"
     if mine(batch - batch.mean(axis=(1, 2), keepdims=True)):
         return "the means are right; the division by the standard deviation is missing"
-    if mine(as_if((1, 2))):
+    if mine(right := as_if((1, 2))):
         return None
-    varied = np.ones(batch.shape, dtype=bool)
-    varied[black] = False
-    if np.allclose(got[varied], as_if((1, 2))[varied], rtol=3e-3, atol=3e-3):
-        return (
-            "a channel that is the same everywhere should become zeros; comparing its standard deviation with 0 is not "
-            "safe, because means are rounded"
-        )
-    if len(batch) == batch.shape[2]:
+    if np.allclose(got[varied], right[varied], rtol=3e-3, atol=3e-3):
+        return _black_hint(got[black], batch[black])
+    mean, deviation = batch.mean(axis=(1, 2)), batch.std(axis=(1, 2))
+    if len(batch) == batch.shape[2] and mine((batch - mean) / np.where(deviation == 0, 1, deviation)):
         return f"wrong for a batch of shape {batch.shape}, where two axes have the same size: see what keepdims does"
-    at = tuple(int(k) for k in np.argwhere(~np.isclose(got, as_if((1, 2)), rtol=3e-3, atol=3e-3))[0])
-    return f"the entry at {at} should be {as_if((1, 2))[at]:.3f}, yours is {got[at]:.3f}"
+    return worst_entry(got, right)
+
+
+def _black_hint(got, black):
+    """What is wrong with the one channel (height, width) that is the same everywhere."""
+    said = f"a channel that is {black[0, 0]} everywhere should become zeros; {worst_entry(got, np.zeros(got.shape))}"
+    if black.std() > 0 and np.allclose(np.abs(got), 1):  # a tiny difference from the mean, divided by itself
+        return f"{said}: its mean is rounded, so comparing its standard deviation with 0 is not safe"
+    return said
 
 
 # --- 2.4 --------------------------------------------------------------------------------------------------------------
@@ -201,13 +211,18 @@ def check_manhattan(manhattan):
     sizes = [(*rng.permutation([4, 5, 6, 7])[:2], d) for d in rng.permutation([3, 8])]
     for n, m, d in [*sizes, (1, 4, 2), (3, 2, 1)]:
         x, y = rng.normal(size=(n, d)), rng.normal(size=(m, d))
-        got = manhattan(x.copy(), y.copy())
+        given = x.copy(), y.copy()
+        got = manhattan(*given)
         if missing(got):
             return NOT_ATTEMPTED
+        if changed(given, (x, y)):
+            return CHANGED
         if not isinstance(got, np.ndarray):
             return f"hand back a NumPy array, not {type(got).__name__}: the check measures NumPy's memory"
         if hint := _manhattan_hint(got, x, y):
             return hint
+    if hint := _other_library_hint(manhattan, x, y):
+        return hint
     n, m, d = 120, 100, 60
     x, y = rng.normal(size=(n, d)), rng.normal(size=(m, d))
     given = x.copy(), y.copy()
@@ -219,6 +234,18 @@ def check_manhattan(manhattan):
         return (
             f"the distances are right, but for shapes ({n}, {d}) and ({m}, {d}) you held {times:.1f} times the memory "
             f"of the result; {BUDGET} are allowed. Which axis is not in the result and can be done one entry at a time?"
+        )
+    return None
+
+
+def _other_library_hint(manhattan, x, y):
+    """A hint if the function needs more than NumPy: TensorFlow, PyTorch and JAX don't take NumPy's longdouble."""
+    try:
+        manhattan(x.astype("longdouble"), y.astype("longdouble"))
+    except Exception as error:
+        return (
+            f"NumPy only, since the check can't see the memory of other libraries: yours raised {type(error).__name__} "
+            "for numbers of a type (longdouble) that NumPy has and TensorFlow, PyTorch and JAX don't"
         )
     return None
 
@@ -238,8 +265,7 @@ def _manhattan_hint(got, x, y):
         return "you took the largest difference; the Manhattan distance is their sum"
     if close(got, np.abs(difference).mean(axis=-1)):
         return "you took the mean over the features; the distance is the sum"
-    i, j = (int(k) for k in np.argwhere(~np.isclose(got, expected))[0])
-    return f"the distance from x[{i}] to y[{j}] should be {expected[i, j]:.3f}, yours is {got[i, j]:.3f}"
+    return f"of the distances, {worst_entry(got, expected)}"
 
 
 def _measured(function):
@@ -286,14 +312,17 @@ def check_floor(answer):
 def check_accuracy(safe_accuracy):
     """A function of two arrays of labels. All mixes of (n,) and (n, 1), a single label, and what to refuse."""
     rng = np.random.default_rng()
-    for n in (1, *rng.integers(5, 40, size=3)):
+    for n in (*rng.integers(5, 40, size=3), 1):
         y_true = rng.integers(-2, 3, size=n)
         y_pred = np.where(rng.random(n) < 0.6, y_true, rng.integers(-2, 3, size=n))
         share = float(np.mean(y_true == y_pred))
         for true, pred in ((a, b) for a in (y_true, y_true[:, None]) for b in (y_pred, y_pred[:, None])):
-            got = safe_accuracy(true.copy(), pred.copy())
+            given = true.copy(), pred.copy()
+            got = safe_accuracy(*given)
             if missing(got):
                 return NOT_ATTEMPTED
+            if changed(given, (true, pred)):
+                return CHANGED
             if hint := _accuracy_hint(numbers(got), share, true, pred):
                 return hint
     wide, single = rng.integers(0, 4, size=(6, 3)), rng.integers(0, 4, size=6)

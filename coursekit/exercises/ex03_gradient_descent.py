@@ -45,14 +45,6 @@ def _both_signs(rng, shape):
     return rng.uniform(0.5, 2, size=shape) * signs.reshape(shape)
 
 
-def _diverged(what):
-    """A sentence that explains inf or NaN at the end of many steps."""
-    return (
-        f"{what} is inf or NaN: the walk has diverged. Each step landed higher than the last, until the numbers were "
-        "too large to hold; make the learning rate ten times smaller"
-    )
-
-
 # --- 3.1 --------------------------------------------------------------------------------------------------------------
 _SIGN = "the sign: dL/dy is 2(y − t), and y is smaller than t here"
 _TWO = "a factor 2 is missing: the derivative of (y − t)² is 2(y − t)"
@@ -232,9 +224,12 @@ def _nesterov_steps(nesterov_step, rng, shape):
         return curvature * np.sin(at) + 0.3 * at
 
     for _ in range(3):
-        got = nesterov_step(theta.copy(), velocity.copy(), gradient, rate, beta)
+        given = theta.copy(), velocity.copy()
+        got = nesterov_step(*given, gradient, rate, beta)
         if missing(got):
             return _NO_RETURN if calls else NOT_ATTEMPTED
+        if changed(given, (theta, velocity)):
+            return CHANGED
         parts, said = _arrays(got, 2, "two arrays: the new theta and the new velocity")
         if said is not None:
             return said
@@ -298,10 +293,12 @@ def check_adamw(adamw_step):
         betas = (rng.uniform(0.7, 0.8), rng.uniform(0.98, 0.995))  # the corrections of m and v differ
         for t, size in ((1, 0.01), (2, 1.0), (int(rng.integers(4, 13)), 0.05)):
             gradient = size * _both_signs(rng, shape)
-            given = [values.copy() for values in (theta, m, v)]
-            got = adamw_step(*given, t, gradient.copy(), rate, decay, betas, epsilon)
+            given = [values.copy() for values in (theta, m, v, gradient)]
+            got = adamw_step(*given[:3], t, given[3], rate, decay, betas, epsilon)
             if missing(got):
                 return NOT_ATTEMPTED
+            if changed(given, [theta, m, v, gradient]):
+                return CHANGED
             got, said = _arrays(got, 3, "three arrays: the new theta, m and v")
             if said is not None:
                 return said
@@ -320,25 +317,31 @@ def _adamw_hint(got, old, t, gradient, rate, decay, betas, epsilon):
     for values, name in zip(got, ("theta", "m", "v"), strict=True):
         if values.shape != theta.shape:
             return f"{name} should keep its shape {theta.shape}; yours has {values.shape}"
-        if not np.isfinite(values).all():
-            return (
-                f"there is inf or NaN in {name} in step {t}: is something divided by 0, or is that the root of a "
-                "negative number? From t = 1 on, 1 − beta^t lies between 0 and 1"
-            )
     (b1, b2), penalized = betas, gradient + decay * theta
     new_m, new_v = b1 * m + (1 - b1) * gradient, b2 * v + (1 - b2) * gradient**2
     if not close(got[1], new_m):
         if close(got[1], b1 * m + (1 - b1) * penalized):
-            return "the decay went through m: that is Adam with a penalty. Subtract it from theta, apart from m and v"
-        if close(got[1], b1 * m + gradient) or close(got[1], new_m / (1 - b1**t)):
-            return "m is a running mean, in which the new gradient counts 1 − beta_1, and it is returned uncorrected"
+            return "the decay went through m, as in Adam with a penalty: subtract it from theta, apart from m and v"
+        if t == 1 and close(got[1], gradient):
+            return (
+                "your m after step 1 is the gradient itself: m is a running mean, in which the new gradient counts "
+                "1 − beta_1, and it is returned uncorrected"
+            )
         return _worst(f"m after step {t}", new_m, got[1])
     if not _same_v(got[2], new_v):
-        if _same_v(got[2], new_v / (1 - b2**t)):
-            return "v is a running mean, and it is returned uncorrected"
+        if t == 1 and _same_v(got[2], gradient**2):
+            return (
+                "your v after step 1 is the squared gradient itself: v is a running mean, in which the new square "
+                "counts 1 − beta_2, and it is returned uncorrected"
+            )
         if any(_same_v(got[2], b2 * v + (1 - b2) * size) for size in (gradient, np.abs(gradient))):
             return "v is the running mean of the squared gradient; yours took the gradient without its square"
         return _worst(f"v after step {t}", new_v, got[2])
+    if not np.isfinite(got[0]).all():
+        return (
+            f"there is inf or NaN in theta in step {t}: is something divided by 0, or is that the root of a negative "
+            "number? From t = 1 on, 1 − beta^t lies between 0 and 1"
+        )
     m_hat, v_hat = new_m / (1 - b1**t), new_v / (1 - b2**t)
     update, shrink = rate * m_hat / (np.sqrt(v_hat) + epsilon), rate * decay * theta
     correction = np.sqrt(1 - b2**t) / (1 - b1**t)
@@ -416,9 +419,11 @@ def check_banana(train):
         start = rng.uniform([-1.2, 0], [-0.5, 1.2])
         valley = _Valley(a)
         with np.errstate(all="ignore"):
-            end = train(valley.gradient, start.copy())
+            end = train(valley.gradient, given := start.copy())
         if missing(end):
             return _NO_RETURN if valley.calls else NOT_ATTEMPTED
+        if changed(given, start):
+            return CHANGED
         if (place := numbers(end)) is None:
             return f"return where the walk ends, an array of two numbers, not {repr(end)[:40]}"
         if hint := _banana_hint(place, start, valley):
@@ -427,10 +432,14 @@ def check_banana(train):
 
 
 class _Valley:
-    """Rosenbrock's function with its minimum at (a, a²); counts the calls of its gradient, and notes the first NaN."""
+    """Rosenbrock's function with its minimum at (a, a²); keeps where its gradient was asked for, and what it said."""
 
     def __init__(self, a):
-        self.a, self.calls, self.diverged = a, 0, None
+        self.a, self.places, self.slopes = a, [], []
+
+    @property
+    def calls(self):
+        return len(self.places)
 
     def loss(self, theta):
         with np.errstate(all="ignore"):
@@ -439,33 +448,53 @@ class _Valley:
     def gradient(self, theta):
         if (theta := numbers(theta)) is None or theta.shape != (2,):
             raise ValueError("gradient takes the two parameters, an array of shape (2,)")
-        self.calls += 1
         with np.errstate(all="ignore"):
             bend = theta[1] - theta[0] ** 2
             slope = np.array([-2 * (self.a - theta[0]) - 400 * theta[0] * bend, 200 * bend])
-        if self.diverged is None and not np.isfinite(slope).all():
-            self.diverged = self.calls
+        self.places.append(theta)
+        self.slopes.append(slope.copy())
         if self.calls > 20 * CALLS:
             raise RuntimeError(f"more than {20 * CALLS} calls of the gradient; {CALLS} are allowed")
         return slope
+
+    def climbed(self):
+        """Whether the first steps from call to call all went uphill, five of them or as many as there are."""
+        with np.errstate(all="ignore"):
+            steps = np.diff(self.places[:6], axis=0)
+            return len(steps) > 1 and all(step @ slope > 0 for step, slope in zip(steps, self.slopes, strict=False))
 
 
 def _banana_hint(end, start, valley):
     where = f"from the start ({start[0]:.2f}, {start[1]:.2f})"
     if end.shape != (2,):
-        return f"return where the walk ends, an array of shape (2,), not {end.shape}; of a path, that is the last entry"
-    if valley.calls == 0 and np.isfinite(end).all():
+        of_path = "; of a path, that is the last entry" if end.ndim == 2 and end.shape[1] == 2 and len(end) > 1 else ""
+        return f"return where the walk ends, an array of shape (2,), not {end.shape}{of_path}"
+    if valley.calls == 0:
         return "gradient was never called; walk with it from the start"
     loss = valley.loss(end)
-    if not loss < TARGET and valley.diverged:
-        return f"{where}, step {valley.diverged}: {_diverged('the gradient')}"
+    if not loss < TARGET and valley.climbed():
+        return f"{where} the first steps go uphill: a step goes against the gradient"
     if not np.isfinite(end).all():
-        return _diverged("the end")
+        return _not_finite_hint(end, where, valley)
     if np.array_equal(end, start):
-        return f"after {valley.calls} calls the walk is still at its start: is the learning rate zero?"
+        if all(np.array_equal(place, start) for place in valley.places):
+            return f"after {valley.calls} calls the walk is still at its start: is the learning rate zero?"
+        return "what you return is the start, though gradient was called elsewhere: return where the walk ends"
     if not loss < TARGET:
-        trend = "higher than it started; try a smaller learning rate" if loss > valley.loss(start) else "still too high"
+        trend = f"higher than the {valley.loss(start):.2g} there" if loss > valley.loss(start) else "still too high"
         return f"{where} the loss is {loss:.2g} after {valley.calls} calls, {trend}; below {TARGET} is wanted"
     if valley.calls > CALLS:
         return f"it arrives, but with {valley.calls} calls of the gradient; {CALLS} are allowed"
     return None
+
+
+def _not_finite_hint(end, where, valley):
+    """Whether the steps grew until the numbers were too large to hold, or something else made inf or NaN."""
+    size = np.abs(valley.slopes).max(axis=1)
+    huge = np.flatnonzero(~(size < 1e50))  # NaN, too
+    if not huge.size:
+        return f"{where} you return {end}, though all gradients were finite: look for a division by 0"
+    return (
+        f"{where}, step {huge[0] + 1}: the walk has diverged: its steps grew until the numbers were too large to hold; "
+        "make the learning rate smaller, ten times at first"
+    )

@@ -6,7 +6,7 @@ import numpy as np
 
 from coursekit.arrays import as_array
 from coursekit.exercises import NOT_ATTEMPTED, exercise
-from coursekit.exercises.answers import close, missing, numbers, parts_of
+from coursekit.exercises.answers import CHANGED, changed, close, missing, numbers, parts_of, worst_entry
 
 
 def _two(answer, what):
@@ -49,9 +49,12 @@ def check_fold(fold):
     shapes = [rng.permutation(np.arange(2, 9))[: depth + 1] for depth in (2, 3, 5, 1)]  # all sizes differ
     for sizes in [*shapes, [4, 4, 4, 4]]:
         network = [(rng.normal(size=(a, b)), rng.normal(size=b)) for a, b in itertools.pairwise(sizes)]
-        answer = fold([(weights.copy(), bias.copy()) for weights, bias in network])
+        given = [(weights.copy(), bias.copy()) for weights, bias in network]
+        answer = fold(given)
         if missing(answer):
             return NOT_ATTEMPTED
+        if changed(given, network):
+            return CHANGED
         got_weights, got_bias, said = _two(answer, "the weights and the bias")
         if said is not None:
             return said
@@ -73,14 +76,14 @@ def _fold_hint(got_weights, got_bias, network):
         backwards = len({each.shape for each, _ in network}) == 1 and len(network) > 1
         if backwards and close(got_weights, np.linalg.multi_dot([each for each, _ in network[::-1]])):
             return "multiply in the order in which x meets the matrices: x @ W1 @ W2, not W2 @ W1"
-        return f"for {len(network)} layers the product of the weight matrices is not right"
+        return f"for {len(network)} layers, of the product of the weight matrices {worst_entry(got_weights, weights)}"
     if close(got_bias, bias):
         return None
     if close(got_bias, network[-1][1]):
         return "only the last bias is there; the earlier ones pass through the later layers"
     if len(network) > 1 and len({len(b) for _, b in network}) == 1 and close(got_bias, sum(b for _, b in network)):
         return "the biases are only added up; an earlier bias is multiplied by the later weights"
-    return "the weights are right, the bias is not: write out (x W1 + b1) W2 + b2"
+    return f"the weights are right; of the bias {worst_entry(got_bias, bias)}: write out (x W1 + b1) W2 + b2"
 
 
 # --- 4.2 --------------------------------------------------------------------------------------------------------------
@@ -97,9 +100,12 @@ def check_output_gradient(output_gradient):
         h, bias = rng.normal(size=(n, units)), rng.normal(size=classes)
         weights = large * rng.normal(size=(units, classes)) / np.sqrt(units)
         targets = (rng.random((n, classes)) < 0.5).astype(float)
-        answer = output_gradient(h.copy(), weights.copy(), bias.copy(), targets.copy())
+        given = [values.copy() for values in (h, weights, bias, targets)]
+        answer = output_gradient(*given)
         if missing(answer):
             return NOT_ATTEMPTED
+        if changed(given, [h, weights, bias, targets]):
+            return CHANGED
         got_weights, got_bias, said = _two(answer, "the gradient for the weights and the one for the bias")
         if said is not None:
             return said
@@ -147,7 +153,8 @@ def _gradient_hint(got_weights, got_bias, h, weights, bias, targets):
             return "that is the slope with respect to p; the sum comes before it, and the sigmoid has a slope, too"
         if close(got_weights, h.T @ (delta * p * (1 - p)) / n):
             return "that is the slope of a squared error; in cross-entropy the sigmoid's slope p(1 − p) cancels out"
-        return "the gradient of the weights is not right: compare it with numerical slopes, as in section 3"
+        entry = worst_entry(got_weights, to_weights)
+        return f"of the gradient of the weights {entry}: compare it with numerical slopes, as in section 3"
     if close(got_bias, to_bias):
         return None
     if close(got_bias, -to_bias):
@@ -156,7 +163,8 @@ def _gradient_hint(got_weights, got_bias, h, weights, bias, targets):
         return "the weights are right, the bias is not averaged over the batch"
     if close(got_bias, to_bias / n):
         return "the gradient of the bias is divided by the number of rows twice: delta holds the 1/n, so sum its rows"
-    return "the gradient of the weights is right, that of the bias is not: how does the loss change with b alone?"
+    entry = worst_entry(got_bias, to_bias)
+    return f"the weights are right; of the gradient of the bias {entry}: how does the loss change with b alone?"
 
 
 # --- 4.3 --------------------------------------------------------------------------------------------------------------
@@ -238,9 +246,11 @@ def check_cross_entropy(cross_entropy):
             logits[:2] = [[1000.0] * classes, [-1000.0] * classes]
             labels[2] = logits[2].argmin()  # at least one label is all but impossible
         with np.errstate(all="ignore"):
-            got = cross_entropy(logits.copy(), labels.copy())
+            got = cross_entropy(*(given := [logits.copy(), labels.copy()]))
         if missing(got):
             return NOT_ATTEMPTED
+        if changed(given, [logits, labels]):
+            return CHANGED
         if numbers(got) is None:
             return f"the loss is one number, not {repr(got)[:40]}"
         if (loss := _one_number(got)) is None:
@@ -258,9 +268,9 @@ def _cross_entropy_hint(got, logits, labels):
         return (np.log(np.exp(z - top).sum(axis=1)) + top[:, 0] - z[rows, labels]).mean()
 
     right, largest = loss(logits), np.abs(logits).max()
-    if np.isnan(got):
-        return f"for logits as large as {largest:.0f} yours gives NaN: subtract the largest logit of each row first"
-    if np.isinf(got):
+    if not np.isfinite(got) and largest < 100:
+        return f"for logits up to {largest:.0f} it should be {right:.6g}, yours is {got}: no power of e is large here"
+    if not np.isfinite(got):
         return (
             f"for logits as large as {largest:.0f} yours gives {got}: either a power of e was too large (then "
             "subtract the largest logit of each row first), or a probability was rounded to 0 before its logarithm was "
@@ -269,7 +279,10 @@ def _cross_entropy_hint(got, logits, labels):
     if np.isclose(got, right, rtol=1e-4):
         return None
     if largest > 500:
-        return f"for huge logits it should be {right:.1f}, yours is {got:.1f}: don't take the logarithm of a rounded 0"
+        return (
+            f"for logits as large as {largest:.0f} it should be {right:.1f}, yours is {got:.1f}: did something cut the "
+            "numbers off, or is it the logarithm of a rounded 0 to which a little was added?"
+        )
     mistakes = [
         (loss(_softmax(logits)), "softmax is applied twice: the logarithm of softmax needs one softmax, on the logits"),
         (-right, "the sign is the wrong way round: the loss is minus the mean of the logarithms"),
@@ -314,8 +327,8 @@ def check_standardize(standardize):
             answer = standardize(*given)
         if missing(answer):
             return NOT_ATTEMPTED
-        if not (np.array_equal(given[0], x_train) and np.array_equal(given[1], x_test)):
-            return "the arrays that were handed in have changed: make new ones, and avoid -= and /= on them"
+        if changed(given, (x_train, x_test)):
+            return CHANGED
         got_train, got_test, said = _two(answer, "the scaled training part and the scaled test part")
         if said is not None:
             return said
@@ -327,6 +340,9 @@ def check_standardize(standardize):
 def _standardize_hint(got_train, got_test, x_train, x_test):
     if hint := _wrong_shape("the training part", got_train, x_train) or _wrong_shape("the test part", got_test, x_test):
         return hint
+    varies = x_train.max(axis=0) > x_train.min(axis=0)  # elsewhere the test part may be scaled as one likes
+    if not np.isfinite(got_train[:, varies]).all() or not np.isfinite(got_test[:, varies]).all():
+        return "there is NaN or infinity in the result, and in columns that vary"
     if not np.isfinite(got_train).all() or not np.isfinite(got_test).all():
         return "there is NaN or infinity in the result: a column that is the same everywhere has no spread"
     if np.abs(got_test).max() > 1e30:
@@ -337,8 +353,6 @@ def _standardize_hint(got_train, got_test, x_train, x_test):
     def by(reference, x, spread=np.std):
         same = reference.max(axis=0) == reference.min(axis=0)
         return (x - reference.mean(axis=0)) / np.where(same, 1, spread(reference, axis=0))
-
-    varies = x_train.max(axis=0) > x_train.min(axis=0)  # elsewhere the test part may be scaled as one likes
 
     def mine(got, expected):
         return np.allclose(got[:, varies], expected[:, varies], rtol=1e-3, atol=1e-3)
@@ -417,12 +431,15 @@ def _trained_once(number, function):
     from coursekit import layers
 
     images, labels, new, wanted = _random_digits(held_out=300)
+    given = images.copy(), labels.copy()
     try:
-        answer = function(images.copy(), labels.copy())
+        answer = function(*given)
     except layers.TrainingDiverged as error:
         return 0, f"network {number}: training diverged: {error}"
     except Exception as error:
         return 0, _raised(number, error)
+    if changed(given, (images, labels)):
+        return 0, f"network {number}: {CHANGED}"
     parts = parts_of(answer, 3)
     if parts is None or not isinstance(parts[1], str) or parts[1] not in layers.ACTIVATIONS or not callable(parts[2]):
         return 0, f"network {number} {_RETURNS}"
@@ -495,12 +512,15 @@ def _small_reader_once(small_reader):
 
     images, labels, new, wanted = _random_digits(held_out=300)
     x, x_new = (pictures.reshape(-1, 64).astype("float32") / 16 for pictures in (images, new))
+    given = x.copy(), labels.copy()
     try:
-        network = small_reader(x.copy(), labels.copy())
+        network = small_reader(*given)
     except layers.TrainingDiverged as error:
         return 0, f"training diverged: {error}"
     if missing(network):
         return 0, NOT_ATTEMPTED
+    if changed(given, (x, labels)):
+        return 0, CHANGED
     if hint := _network_hint(network):
         return 0, hint
     network = [[as_array(weights), as_array(bias)] for weights, bias in network]
@@ -508,20 +528,28 @@ def _small_reader_once(small_reader):
     if parameters > BUDGET:
         return 0, f"your network has {parameters} parameters; {BUDGET} are allowed. Fewer hidden units?"
     right, seen = layers.accuracy(network, x_new, wanted), layers.accuracy(network, x, labels)
-    return right, _reader_hint(right, seen)
+    return right, _reader_hint(right, seen, network, x)
 
 
-def _reader_hint(right, seen):
+def _reader_hint(right, seen, network, x):
     if right >= WANTED:
         return None
     if seen < 0.3:
-        return (
-            f"the network only guesses ({seen:.0%} of its own training images). Did the weights move at all? A "
-            "learning rate of 0 leaves them as they were, one too high kills every ReLU: sweep it"
-        )
+        return f"the network only guesses ({seen:.0%} of its own training images). {_why_it_guesses(network, x)}"
     if right < seen - 0.07:
         return f"it reads {seen:.0%} of the images that it trained on and {right:.0%} of new ones: that is overfitting"
-    return f"it reads {right:.1%} of new digits, and {WANTED:.0%} are wanted: train longer, or change the learning rate"
+    return f"it reads {right:.1%} of new digits, {seen:.1%} of those that it trained on, and {WANTED:.0%} are wanted"
+
+
+def _why_it_guesses(network, x):
+    """What can be seen in a network that reads nothing: untouched biases, units that are silent for every image."""
+    if not any(bias.any() for _, bias in network):
+        return "Its biases are all 0, as at the start: did the weights move at all? Is the learning rate 0?"
+    for weights, bias in network[:-1]:
+        x = np.maximum(x @ weights + bias, 0)
+        if not x.any():
+            return "Its hidden units give 0 for every image: a learning rate too high kills every ReLU, sweep it"
+    return "Do images and labels still belong together? The check reads it with ReLU between the layers"
 
 
 def _network_hint(network):

@@ -91,7 +91,8 @@ def check_siamese(siamese):
 
 def _siamese_hint(model, rng, features, units, n):
     one_encoder, count = features * units + units, model.count_params()
-    if count == 2 * one_encoder:
+    shapes = sorted(weights.shape for weights in model.get_weights())
+    if shapes == sorted(2 * [(features, units), (units,)]):
         return "there are two encoders: make the layer once, and call it twice"
     if count != one_encoder:
         return f"{count} parameters; one dense layer with {units} units on {features} features has {one_encoder}"
@@ -105,6 +106,7 @@ def _siamese_hint(model, rng, features, units, n):
     linear = np.abs((a - b) @ kernel).sum(axis=1, keepdims=True)
     mistakes = {
         "the differences cancel: take their absolute values before you add them up": apart.sum(axis=1, keepdims=True),
+        "the differences cancel: take their absolute values, and add these up": -apart.sum(axis=1, keepdims=True),
         "take the absolute value of each difference, then add; you added first": np.abs(
             apart.sum(axis=1, keepdims=True)
         ),
@@ -137,10 +139,10 @@ def check_standardize(Standardize):
     for kind, features in [(np.array, int(rng.integers(3, 7))), (list, int(rng.integers(3, 7))), (np.float32, 1)]:
         mean, deviation = rng.normal(size=features) * 5, rng.uniform(0.5, 3, size=features)
         x = rng.normal(size=(int(rng.integers(8, 12)), features)).astype("float32") * 4
-        given = kind(mean), kind(deviation)
+        given = kind(mean), kind(deviation), x.copy()
         was = [np.array(one) for one in given]
-        layer = Standardize(*given, name="scaler")
-        got = layer(x.copy())
+        layer = Standardize(*given[:2], name="scaler")
+        got = layer(given[2])
         if missing(got):
             return NOT_ATTEMPTED
         if changed([np.array(one) for one in given], was):
@@ -405,9 +407,12 @@ def check_tiny(tiny):
 
     for _ in range(3):
         inputs, labels, new, truth = _patients()
-        model = tiny(inputs, labels)
+        given = [values.copy() for values in inputs], labels.copy()
+        model = tiny(*given)
         if missing(model):
             return NOT_ATTEMPTED
+        if changed(given, (inputs, labels)):
+            return CHANGED
         if not isinstance(model, keras.Model):
             return f"return a keras.Model, not {type(model).__name__}"
         if model.count_params() > 20:

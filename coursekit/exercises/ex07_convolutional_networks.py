@@ -146,17 +146,24 @@ def check_prepare(prepare):
 def _prepared_hint(parts, kept, marks, copies):
     x, y, x_new, y_new = parts
     x_train, y_train, x_test, y_test = kept
-    if x_new.shape != x_test.shape or not close(x_new, x_test):
-        return "the test images are what the network will meet: leave them as they are, and as many"
+    if x_new.shape != x_test.shape:
+        return f"the test images stay as they are, with the shape {x_test.shape}; yours have {x_new.shape}"
+    if not close(x_new, x_test):
+        return "the test images are what the network will meet: leave them as they are"
     if y_new.shape != y_test.shape or not close(y_new, y_test):
         return "the labels of the test images should stay as they are"
     n = len(x_train)
     if x.shape[1:] == x_train.shape[1:] and len(x) == n * copies and x.min() > 5:
         return "the original images are missing: they come first, then the changed copies"
-    if x.shape != (n * (copies + 1), *x_train.shape[1:]):
+    right_shape = (n * (copies + 1), *x_train.shape[1:])
+    if x.shape[1:] == x_train.shape[1:] and len(x) != len(x_train) * (copies + 1):
         return f"{n} images and {copies} changed copies of them make {n * (copies + 1)}; you have {len(x)}"
-    if y.shape != (len(x),):
+    if x.shape != right_shape:
+        return f"the new training images should have the shape {right_shape}, yours have {x.shape}"
+    if y.ndim == 1 and len(y) != len(x):
         return f"{len(x)} images and {len(y)} labels: each copy needs its label, the one of its original"
+    if y.shape != (len(x),):
+        return f"the labels of {len(x)} images should have the shape ({len(x)},), yours have {y.shape}"
     blocks = x.reshape(copies + 1, *x_train.shape)
     if not close(blocks[0], x_train):
         if close(x[:: copies + 1], x_train):
@@ -164,6 +171,8 @@ def _prepared_hint(parts, kept, marks, copies):
         return "the original images should come first, unchanged"
     apart = blocks[1:] - x_train
     added = apart.mean(axis=(2, 3, 4))  # (copies, n): the mark of each changed image
+    if close(apart, 0 * apart):
+        return "the copies are the originals once more: give them to `change`"
     if copies > 1 and np.abs(added - added[0]).max() < 1e-6:
         return "all copies are alike: each should be changed anew"
     if np.abs(apart - added[..., None, None, None]).max() > 1e-3:
@@ -396,9 +405,12 @@ def check_tiny(tiny):
     for attempts_left in (2, 1, 0):
         order = rng.permutation(len(x))
         mine, others = order[:1300], order[1300:]
-        model = tiny(x[mine].copy(), y[mine].copy())
+        given = x[mine], y[mine]  # copies, as an index that is an array makes them
+        model = tiny(*given)
         if missing(model):
             return NOT_ATTEMPTED
+        if changed(given, (x[mine], y[mine])):
+            return CHANGED
         if hint := _form_hint(model):
             return hint
         answers = as_array(_outputs(model, x[others]))

@@ -4,7 +4,7 @@ import numpy as np
 
 from coursekit.arrays import as_array
 from coursekit.exercises import NOT_ATTEMPTED, exercise
-from coursekit.exercises.answers import compare_letters, compare_numbers, missing, numbers, parts_of
+from coursekit.exercises.answers import CHANGED, changed, compare_letters, compare_numbers, missing, numbers, parts_of
 
 # --- 8.1 --------------------------------------------------------------------------------------------------------------
 KERNELS, CHANNELS = (400, 4608, 13824, 27648), (16, 32, 48, 64)
@@ -55,9 +55,12 @@ def check_split(split):
         x = np.broadcast_to(np.arange(len(y), dtype=float)[:, None, None, None], (len(y), 4, 4, 1)).copy()
         chosen = []
         for _ in range(2):
-            answer = split(x.copy(), y.copy(), each, _marking(), copies)
+            given = x.copy(), y.copy()
+            answer = split(*given, each, _marking(), copies)
             if missing(answer):
                 return NOT_ATTEMPTED
+            if changed(given, (x, y)):
+                return CHANGED
             parts = parts_of(answer, 4)
             if parts is None or any(numbers(part) is None for part in parts):
                 return "return four arrays: x_few, y_few, x_rest, y_rest"
@@ -154,17 +157,28 @@ def check_fine_tuner(fine_tuner):
 
 def _loss_hint(model, x, y, outputs):
     """What is wrong with loss and head together: probabilities taken for logits, logits for probabilities, no sign."""
-    shifted = outputs - outputs.max(axis=1, keepdims=True)
-    as_logits = np.mean(np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(y)), y])
+    import keras
+
     probabilities = (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3)
-    loss = float(as_array(model.compute_loss(x=x, y=y, y_pred=model(x, training=False))))
+    of_labels, single = keras.losses.sparse_categorical_crossentropy, outputs.astype("float32")
+    as_logits = np.mean(as_array(of_labels(y, single, from_logits=True)))
+    as_probabilities = np.mean(as_array(of_labels(y, single)))
+    right, other = (as_probabilities, as_logits) if probabilities else (as_logits, as_probabilities)
+    try:
+        loss = float(as_array(model.compute_loss(x=x, y=y, y_pred=model(x, training=False))))
+    except Exception as error:
+        how = f"it raised {type(error).__name__}"
+        return f"the loss can't compare whole numbers as labels with outputs of shape {outputs.shape}: {how}"
     loss -= sum(float(as_array(penalty)) for penalty in model.losses)
-    if probabilities and np.isclose(loss, as_logits, rtol=1e-3):
-        return "the head gives probabilities and the loss takes logits (from_logits=True): make both the same"
-    if not probabilities and not np.isclose(loss, as_logits, rtol=1e-2):
-        return (
-            "the head gives logits, and the loss is not their cross-entropy: from_logits=True, or a softmax in the head"
-        )
+    if not np.isclose(loss, right, rtol=1e-2):
+        if probabilities and np.isclose(loss, other, rtol=1e-3):
+            return "the head gives probabilities and the loss takes logits (from_logits=True): make both the same"
+        if np.isclose(loss, other, rtol=1e-3, equal_nan=True):
+            return (
+                "the loss takes probabilities, and the outputs of an image don't add up to 1: from_logits=True, or a "
+                "softmax in the head"
+            )
+        return f"the loss is not the cross-entropy of outputs and labels: that is {right:.4g}, yours gives {loss:.4g}"
     if not probabilities and (outputs >= 0).all() and (outputs == 0).any():
         return "the outputs are logits, which may be negative: the head should have no ReLU"
     return None
@@ -189,7 +203,10 @@ def _moved_hint(body, model, blocks, classes, rng):
     expected = {f"block{i}_conv/kernel" for i in range(5 - blocks, 5)}
     norms = {path for path in moved if "norm" in path}
     below = {path for path in moved - norms if path not in expected}
-    if below and too_high:
+    head = [w for w in model.trainable_weights if w.path not in before]
+    if not moved and all(np.array_equal(was, as_array(w.value)) for was, w in zip(head_before, head, strict=True)):
+        return f"nothing has moved in three steps, at a learning rate of {rate:g}"
+    if too_high and all(path in moved for path in before if path.endswith("conv/kernel")) and below:
         return f"all layers unfrozen at a rate of {rate:g}: the source is forgotten; freeze below, and lower the rate"
     if below:
         return f"of {blocks} blocks to train, counted from the top, a block below has moved: {min(below)}"
@@ -216,15 +233,15 @@ def check_match(match):
     for d in (3, 5):
         f = rng.normal(rng.normal(0, 3, d), rng.uniform(0.5, 4, d), size=(int(rng.integers(20, 30)), d))
         g = rng.normal(rng.normal(0, 3, d), rng.uniform(0.5, 4, d), size=(int(rng.integers(31, 50)), d))
-        kept = f.copy(), g.copy()
-        got = match(f, g)
+        given = f.copy(), g.copy()
+        got = match(*given)
         if missing(got):
             return NOT_ATTEMPTED
+        if changed(given, (f, g)):
+            return CHANGED
         got = numbers(got)
         if got is None:
             return "return an array of numbers"
-        if not (np.array_equal(f, kept[0]) and np.array_equal(g, kept[1])):
-            return "the arrays handed in have changed: make new ones"
         if hint := _match_hint(got, f, g):
             return hint
     f = np.array([[1.0, 2.0], [1.0, 4.0], [1.0, 9.0]])
@@ -298,9 +315,13 @@ def check_name_them(name_them):
         x_print, y_print = variants("0123456789", 60, seed=int(rng.integers(2**31)))
         mine = rng.permutation(len(data.x_train))[:700]
         f, g = (_features(body, x) for x in (x_print, data.x_train[mine]))
-        got = name_them(f.copy(), y_print.astype("int32"), g.copy())
+        y = y_print.astype("int32")
+        given = f.copy(), y.copy(), g.copy()
+        got = name_them(*given)
         if missing(got):
             return NOT_ATTEMPTED
+        if changed(given, (f, y, g)):
+            return CHANGED
         got = numbers(got)
         if got is not None and got.shape == (len(g), 10):
             return "return the class of each image, (m,), not the logits: take the argmax"

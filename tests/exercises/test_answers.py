@@ -17,6 +17,7 @@ from coursekit.exercises.answers import (
     parts_of,
     told_apart,
     word,
+    worst_entry,
 )
 
 
@@ -192,3 +193,12 @@ def test_no_letters_are_not_attempted(answer):
 )
 def test_the_first_wrong_letter_gets_its_hint(answer, hint):
     assert compare_letters(answer, RIGHT, HINTS, {"D": "never"}).startswith(hint)
+
+
+def test_the_entry_that_is_furthest_off_is_named():
+    right = np.array([[1.0, 2.0], [3.0, 4.0]])
+    assert (
+        worst_entry(right + np.array([[0, 0.1], [-0.2, 0]]), right) == "the entry at (1, 0) should be 3, yours is 2.8"
+    )
+    assert worst_entry(right * [[1, 1], [2, np.nan]], right) == "the entry at (1, 1) should be 4, yours is nan"
+    assert worst_entry(right[0] + [0, 1e-7], right[0]) == "the entry at 1 should be 2, yours is 2.0000001"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from coursekit.exercises import NOT_ATTEMPTED, attempt
+from coursekit.exercises.answers import CHANGED
 
 REPEATS = 30
 X, X_0, X_0_12 = (10, 365, 24, 4), (365, 24, 4), (365, 4)
@@ -118,7 +119,7 @@ def spoils_its_input(image, size):
     return result
 
 
-RIGHT = [lambda image, size: cut(image, size, (0, 2, 1, 3, 4)), one_by_one, in_lists_of_python, spoils_its_input]
+RIGHT = [lambda image, size: cut(image, size, (0, 2, 1, 3, 4)), one_by_one, in_lists_of_python]
 
 
 @pytest.mark.parametrize("right", RIGHT)
@@ -138,6 +139,11 @@ def test_patches_gap():
         (lambda image, size: cut(image, size, (0, 2, 3, 1, 4)), "each patch is transposed"),
         (lambda image, size: image.reshape(-1, size, size, 3), ""),  # made for three channels only
         (lambda image, size: cut(image, size, (0, 2, 1, 3, 4))[:, ::-1], "but patch 0 is not image[0:"),
+        (lambda image, size: cut(image, size, (0, 2, 1, 3, 4)).clip(0), "should be -"),
+        (lambda image, size: cut(image, size, (0, 2, 1, 3, 4)) * np.nan, "yours is nan"),
+        (lambda image, size: cut(image.transpose(1, 0, 2), size, (0, 2, 1, 3, 4)), "in it, the entry at"),
+        (lambda image, size: cut(image, size, (2, 0, 3, 1, 4)), "in it, the entry at"),  # of the transposed image
+        (spoils_its_input, CHANGED),
         (lambda image, size: cut(image, size, (0, 2, 1, 3, 4))[1:], "gives the shape"),
         (lambda image, size: cut(image, 2, (0, 2, 1, 3, 4)), ""),  # made for one size only
         (lambda image, size: cut(image, size, (0, 2, 1, 3, 4)).astype(int), "cut to whole ones"),
@@ -182,7 +188,16 @@ def test_scores_gap():
         (einsum("bqf,bkf->qk"), "batch axis is gone"),
         (einsum("bqf,ckf->bqk"), "batch letter"),
         (einsum("cqf,bkf->bqk"), "batch letter"),
-        (einsum("bqf,bkf->bqkf"), "an axis too many"),
+        (einsum("bqf,bkf->bqkf"), "an axis too many: leave the features out"),
+        (einsum("bqf,ckf->bcqk"), "batch letter"),
+        (lambda q, k: np.tensordot(q, k, axes=(2, 2)), "batch letter"),
+        (lambda q, k: np.einsum("bqf,bkf->bqk", q, k).mean(axis=0), "should be (batch, queries, keys)"),
+        (lambda q, k: q[0] @ k[0].T, "should be (batch, queries, keys)"),
+        (lambda q, k: np.einsum("bqf,bkf->bkq", q, k) / 2, "should be (batch, queries, keys)"),
+        (lambda q, k: np.einsum("bqf,bkf->bqk", q, k).squeeze(), "should be (batch, queries, keys)"),
+        (lambda q, k: np.einsum("bqf,bkf->bqk", q, k[::-1]), "of the scores, the entry at"),
+        (lambda q, k: np.einsum("bqf,bkf->bqk", np.multiply(q, 2, out=q), k) / 2, CHANGED),
+        (lambda q, k: np.einsum("bqf,bkf->bqk", q, np.negative(k, out=k)), CHANGED),
         (einsum("bqf,bkg->bqk"), "need the same letter"),
         (einsum("bqf,bkf->bq"), "should be (batch, queries, keys)"),
         (lambda q, k: q @ k, "raised ValueError"),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from coursekit.exercises import NOT_ATTEMPTED, attempt, ex02_broadcasting
+from coursekit.exercises.answers import CHANGED
 
 TIMES = 20
 
@@ -73,6 +74,12 @@ def manhattan_that_spoils(x, y):
     return result
 
 
+def manhattan_by_scipy(x, y):
+    from scipy.spatial.distance import cdist
+
+    return cdist(x, y, "cityblock")
+
+
 def one_hot_in_lists(labels, classes):
     return [[k == label for k in range(classes)] for label in labels.tolist()]
 
@@ -100,7 +107,7 @@ def manhattan_by_rows(x, y):
         ("2.4", manhattan),
         ("2.4", manhattan_by_rows),
         ("2.4", manhattan_by_two_features),
-        ("2.4", manhattan_that_spoils),
+        ("2.4", manhattan_by_scipy),
         ("2.5", 3.5),
         ("2.5", np.var([1, 2, 3, 6])),
         ("2.5", [3.5]),
@@ -178,6 +185,50 @@ def divides_by_variance(batch):
     return (batch - batch.mean(axis=(1, 2), keepdims=True)) / np.where(variance == 0, 1, variance)
 
 
+def compares_with_zero(batch):
+    mean, deviation = batch.mean(axis=(1, 2), keepdims=True), batch.std(axis=(1, 2), keepdims=True)
+    return np.where(deviation == 0, 0, (batch - mean) / np.where(deviation == 0, 1, deviation))
+
+
+def channels_that_are_the_same_stay(batch):
+    return np.where(np.ptp(batch, axis=(1, 2), keepdims=True) == 0, batch, standardize(batch))
+
+
+def roots_of_negative_numbers(batch):
+    with np.errstate(all="ignore"):
+        return np.sqrt(standardize(batch))
+
+
+def manhattan_by_torch(x, y):
+    import torch
+
+    return (torch.tensor(x)[:, None] - torch.tensor(y)).abs().sum(dim=-1).numpy()
+
+
+def manhattan_by_tensorflow(x, y):
+    import tensorflow as tf
+
+    return tf.reduce_sum(tf.abs(x[:, None] - y), axis=-1).numpy()
+
+
+def manhattan_by_jax(x, y):
+    import jax.numpy as jnp
+
+    return np.asarray(jnp.abs(x[:, None] - y).sum(axis=-1))
+
+
+def accuracy_in_place(y_true, y_pred):
+    share = safe_accuracy(y_true, y_pred)
+    y_true[:] = y_pred.reshape(y_true.shape)
+    return share
+
+
+def accuracy_of_reshaped(y_true, y_pred):
+    safe_accuracy(y_true, y_pred)
+    y_true.shape = y_pred.shape = (len(y_true),)
+    return float(np.mean(y_true == y_pred))
+
+
 def flattens_anything(y_true, y_pred):
     return float(np.mean(y_true.reshape(-1) == y_pred.reshape(-1)))
 
@@ -222,7 +273,22 @@ def asserts(y_true, y_pred):
         ("2.3", lambda batch: 1.1 * standardize(batch), "the entry at"),
         ("2.3", lambda batch: np.abs(standardize(batch)), "the entry at"),
         ("2.3", lambda batch: standardize(batch)[0], "shape of the batch"),
-        ("2.3", lambda batch: np.where(batch == 0, 1, standardize(batch)), "become zeros"),
+        (
+            "2.3",
+            lambda batch: np.where(batch == 0, 1, standardize(batch)),
+            "0.0 everywhere should become zeros",
+        ),
+        ("2.3", compares_with_zero, "comparing its standard deviation with 0"),
+        ("2.3", channels_that_are_the_same_stay, "yours is 0.1"),
+        ("2.3", roots_of_negative_numbers, "in channels that vary"),
+        ("2.3", lambda batch: standardize(batch) * (2 if len(batch) == 5 else 1), "the entry at"),
+        ("2.2", lambda labels, classes: (one_hot(labels, classes), labels.sort())[0], CHANGED),
+        ("2.4", manhattan_that_spoils, CHANGED),
+        ("2.4", lambda x, y: (manhattan(x, y), y.fill(0))[0], CHANGED),
+        ("2.4", lambda x, y: x @ y.T, "of the distances, the entry at"),
+        ("2.6", accuracy_in_place, CHANGED),
+        ("2.6", accuracy_of_reshaped, CHANGED),
+        ("2.6", lambda y_true, y_pred: 1.0, "the accuracy should be"),
         ("2.4", lambda x, y: np.abs(x[:, None] - y).sum(axis=-1), "times the memory"),
         ("2.4", lambda x, y: manhattan(y, x), "transposed"),
         ("2.4", lambda x, y: x.sum(axis=1)[:, None] - y.sum(axis=1), "cancel"),
@@ -230,7 +296,7 @@ def asserts(y_true, y_pred):
         ("2.4", lambda x, y: np.abs(x[:, None] - y).max(axis=-1), "largest"),
         ("2.4", lambda x, y: manhattan(x, y) / x.shape[1], "mean over the features"),
         ("2.4", lambda x, y: manhattan(x, y).tolist(), "NumPy array"),
-        ("2.4", lambda x, y: manhattan(x[:, :4], y[:, :4]), "the distance from x[0]"),
+        ("2.4", lambda x, y: manhattan(x[:, :4], y[:, :4]), "of the distances, the entry at"),
         ("2.5", 0, "right loss"),
         ("2.5", 3, "prediction at which"),
         ("2.5", 14 / 3, "divide by 4"),
@@ -249,6 +315,19 @@ def asserts(y_true, y_pred):
 def test_each_mistake_gets_its_own_hint(exercise, mistake, hint):
     wrong = [str(outcome) for outcome in outcomes(exercise, mistake) if hint not in str(outcome)]
     assert not wrong, wrong[0]
+
+
+@pytest.mark.parametrize("library", ["torch", "tensorflow", "jax"])
+def test_distances_by_a_library_whose_memory_is_not_seen_are_refused(library):
+    pytest.importorskip(library)
+    answer = {"torch": manhattan_by_torch, "tensorflow": manhattan_by_tensorflow, "jax": manhattan_by_jax}[library]
+    assert all("NumPy only" in outcome for outcome in outcomes("2.4", answer))
+
+
+def test_tensors_for_distances_are_refused():
+    keras = pytest.importorskip("keras")
+    answer = lambda x, y: keras.ops.convert_to_tensor(manhattan(x, y))
+    assert all("hand back a NumPy array" in outcome for outcome in outcomes("2.4", answer))
 
 
 # --- answers that fit the example and nothing else --------------------------------------------------------------------

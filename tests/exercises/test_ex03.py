@@ -8,6 +8,7 @@ import pytest
 from helpers import ROOT
 
 from coursekit.exercises import NOT_ATTEMPTED, attempt
+from coursekit.exercises.answers import CHANGED
 from coursekit.training.optimizers import Adam, GradientDescent, Momentum, RMSprop, descend
 
 TIMES = 12
@@ -155,7 +156,6 @@ def falls_back(gradient, start):
         ("3.4", in_single_precision(batch_gradient, 3)),
         ("3.4", in_torch(batch_gradient)),
         ("3.5", nesterov_single),
-        ("3.5", nesterov_in_place),
         ("3.5", in_torch(nesterov)),
         ("3.5", lambda *given: np.array(nesterov(*given))),
         ("3.6", adamw_single),
@@ -299,6 +299,40 @@ def adamw_doubles_v(*given):
     return theta, m, 2 * v
 
 
+def adamw_m_in_place(theta, m, v, t, gradient, rate, decay, betas, epsilon):
+    m *= betas[0]
+    m += (1 - betas[0]) * gradient
+    return adamw(theta, m, v, t, 0 * m, rate, decay, (1.0 - 1e-12, betas[1]), epsilon)
+
+
+def adamw_theta_in_place(theta, *rest):
+    new, m, v = adamw(theta, *rest)
+    theta -= theta - new
+    return theta, m, v
+
+
+def adamw_gradient_in_place(theta, m, v, t, gradient, *rest):
+    result = adamw(theta, m, v, t, gradient, *rest)
+    gradient *= gradient
+    return result
+
+
+def adamw_without_share(theta, m, v, t, gradient, rate, decay, betas, epsilon):
+    _, _, v = adamw(theta, m, v, t, gradient, rate, decay, betas, epsilon)
+    return theta, betas[0] * m + gradient, v
+
+
+def adamw_sums_squares(theta, m, v, t, gradient, rate, decay, betas, epsilon):
+    theta, m, _ = adamw(theta, m, v, t, gradient, rate, decay, betas, epsilon)
+    return theta, m, v + gradient**2
+
+
+def adamw_root_of_a_slope(theta, m, v, t, gradient, rate, decay, betas, epsilon):
+    m, v = betas[0] * m + (1 - betas[0]) * gradient, betas[1] * v + (1 - betas[1]) * gradient
+    with np.errstate(all="ignore"):
+        return theta - rate * m / (np.sqrt(v) + epsilon), m, v
+
+
 def writes_into_x(theta, x, y):
     x *= 1.5
     return batch_gradient(theta, x / 1.5, y)
@@ -430,6 +464,14 @@ def first_example_only(theta, x, y):
         ("3.6", lambda t, m, v, n, g, *rest: (t, 0.9 * m + g, v), "counts 1 − beta_1"),
         ("3.6", lambda t, m, v, *rest: (t, *adamw(t, m, v, *rest)[1:]), "theta did not move"),
         ("3.6", lambda *given: adamw(*given)[0], "return three arrays"),
+        ("3.5", nesterov_in_place, CHANGED),
+        ("3.6", adamw_m_in_place, CHANGED),
+        ("3.6", adamw_theta_in_place, CHANGED),
+        ("3.6", adamw_gradient_in_place, CHANGED),
+        ("3.6", adamw_without_share, "your m after step 1 is the gradient itself"),
+        ("3.6", adamw_sums_squares, "your v after step 1 is the squared gradient itself"),
+        ("3.6", adamw_root_of_a_slope, "without its square"),
+        ("3.6", lambda *given: (adamw(*given)[0], np.nan * given[1], given[2]), "in m after step 1, entry 0 should be"),
         ("3.7", with_place(CONSTANTS, 0, 0), "the fourth error"),
         ("3.7", [0.25, 0.25, 0.25], "that is the mean"),
         ("3.7", with_place(CONSTANTS, 2, 0), "infinite"),
@@ -444,6 +486,37 @@ def test_each_mistake_gets_its_own_hint(exercise, mistake, hint):
     assert not wrong, wrong[0]
 
 
+def in_place(gradient, start):
+    velocity = np.zeros(2)
+    for _ in range(1000):
+        velocity = 0.9 * velocity + 0.001 * gradient(start)
+        start -= velocity
+    return start
+
+
+def climbs(rate):
+    def train(gradient, start):
+        with np.errstate(all="ignore"):
+            for _ in range(1000):
+                start = start + rate * gradient(start)
+        return start
+
+    return train
+
+
+def looks_far_away_first(gradient, start):
+    gradient(1e200 * start)
+    return train_with(lambda: GradientDescent(0.0001), 900)(gradient, start)
+
+
+def ends_with(end):
+    def train(gradient, start):
+        gradient(start)
+        return end
+
+    return train
+
+
 def returns_nothing(gradient, start):
     train(gradient, start)
 
@@ -453,12 +526,21 @@ def returns_nothing(gradient, start):
     [
         (train_with(lambda: GradientDescent(0.001)), "still too high"),
         (train_with(lambda: RMSprop(0.01)), "still too high"),
-        (train_with(lambda: GradientDescent(0.1)), "learning rate ten times smaller"),
+        (train_with(lambda: GradientDescent(0.1)), "make the learning rate smaller"),
+        (train_with(lambda: Momentum(0.01)), "the walk has diverged"),
+        (climbs(0.0001), "go uphill"),
+        (climbs(0.1), "go uphill"),
+        (looks_far_away_first, "still too high"),
+        (in_place, CHANGED),
+        (lambda gradient, start: descend(Momentum(0.001), gradient, start, 1000)[0], "what you return is the start"),
+        (ends_with(np.full(2, np.nan)), "look for a division by 0"),
+        (ends_with(np.array([100.0, 0.0])), "higher than the"),
+        (ends_with(3.0), "an array of shape (2,), not ()"),
         (train_with(lambda: GradientDescent(0.0)), "is the learning rate zero?"),
         (train_with(lambda: Momentum(0.001, 0.9), steps=3000), "1000 are allowed"),
         (train_with(lambda: Adam(0.0001)), "still too high"),
         (lambda gradient, start: descend(Momentum(0.001), gradient, start, 1000), "the last entry"),
-        (lambda gradient, start: np.full(2, np.nan), "diverged"),
+        (lambda gradient, start: np.full(2, np.nan), "never called"),
         (lambda gradient, start: start, "never called"),
         (returns_nothing, "is its last line a return?"),
         (lambda gradient, start: ("a", "b"), "an array of two numbers, not ('a', 'b')"),

@@ -7,6 +7,7 @@ import pytest
 
 from coursekit import layers
 from coursekit.exercises import NOT_ATTEMPTED, attempt
+from coursekit.exercises.answers import CHANGED
 
 TIMES = 20
 
@@ -205,7 +206,7 @@ def fold_by_probing(network):
     "exercise, answer",
     [
         ("4.1", fold_in_single_precision),
-        ("4.1", fold_in_place),
+        ("4.1", lambda network: [part.tolist() for part in fold(network)]),
         ("4.1", fold_by_probing),
         ("4.2", in_single_precision(output_gradient)),
         ("4.2", lambda *given: [part.tolist() for part in output_gradient(*given)]),
@@ -213,7 +214,7 @@ def fold_by_probing(network):
         ("4.6", in_single_precision(standardize)),
     ],
 )
-def test_lists_in_place_and_single_precision_pass(exercise, answer):
+def test_lists_and_single_precision_pass(exercise, answer):
     assert outcomes(exercise, answer, 40) == [None] * 40
 
 
@@ -349,6 +350,31 @@ def fitted_on(choose):
     return function
 
 
+def adds_into_the_biases(network):
+    weights, bias = network[0]
+    for more, further in network[1:]:
+        further += bias @ more
+        weights, bias = weights @ more, further
+    return weights, bias
+
+
+def writes_into_the_targets(h, weights, bias, targets):
+    targets -= sigmoid(h @ weights + bias)
+    targets /= -len(h)
+    return h.T @ targets, targets.sum(axis=0)
+
+
+def shifts_in_place(logits, labels):
+    logits -= logits.max(axis=1, keepdims=True)
+    return cross_entropy(logits, labels)
+
+
+def zero_times_infinity(logits, labels):
+    """The largest logit is subtracted, and still there is NaN."""
+    with np.errstate(all="ignore"):
+        return -(np.eye(logits.shape[1])[labels] * np.log(layers.softmax(logits))).sum(axis=1).mean()
+
+
 def changes_its_argument(x_train, x_test):
     scaled = standardize(x_train, x_test)
     x_train -= x_train.mean(axis=0)
@@ -397,7 +423,11 @@ def keeps_constant(x_train, x_test):
         ("4.1", lambda network: (fold(network)[0].T, fold(network)[1]), "shape"),
         ("4.1", lambda network: fold(network)[0], "two things"),
         ("4.1", lambda network: (fold(network)[0], 2 * fold(network)[1]), "write out"),
-        ("4.1", lambda network: (2 * fold(network)[0], fold(network)[1]), "product of the weight matrices"),
+        (
+            "4.1",
+            lambda network: (2 * fold(network)[0], fold(network)[1]),
+            "of the product of the weight matrices the entry at",
+        ),
         ("4.2", scaled("n", "n"), "not averaged over the batch"),
         ("4.2", scaled(1.0, "n"), "the bias is not averaged"),
         ("4.2", scaled(1.0, "1/n"), "twice"),
@@ -413,7 +443,18 @@ def keeps_constant(x_train, x_test):
         ("4.2", with_softmax, "exclude each other"),
         ("4.2", without_sigmoid, "sigmoid is missing"),
         ("4.2", squared_error, "squared error"),
-        ("4.2", bias_from_everything, "that of the bias is not"),
+        ("4.2", bias_from_everything, "of the gradient of the bias the entry at"),
+        ("4.2", lambda h, *rest: output_gradient(np.abs(h), *rest), "compare it with numerical slopes"),
+        ("4.1", fold_in_place, CHANGED),
+        ("4.1", adds_into_the_biases, CHANGED),
+        ("4.2", writes_into_the_targets, CHANGED),
+        ("4.2", lambda h, *rest: (output_gradient(h, *rest), h.fill(0))[0], CHANGED),
+        ("4.5", shifts_in_place, CHANGED),
+        ("4.5", lambda logits, labels: (cross_entropy(logits, labels), labels.sort())[0], CHANGED),
+        ("4.5", lambda logits, labels: np.nan, "no power of e is large here"),
+        ("4.5", lambda logits, labels: np.inf, "no power of e is large here"),
+        ("4.5", zero_times_infinity, "rounded to 0 before its logarithm"),
+        ("4.5", lambda logits, labels: cross_entropy(logits.clip(-50, 50), labels), "cut the numbers off"),
         ("4.2", lambda *given: (output_gradient(*given)[0].T, output_gradient(*given)[1]), "transposed"),
         ("4.3", 1950, "left out the last batch"),
         ("4.3", 1953, "left over"),
@@ -454,7 +495,12 @@ def keeps_constant(x_train, x_test):
         ("4.6", rows, "you scaled rows"),
         ("4.6", variance, "variance"),
         ("4.6", divides_by_zero, "NaN"),
-        ("4.6", changes_its_argument, "have changed"),
+        ("4.6", changes_its_argument, CHANGED),
+        (
+            "4.6",
+            lambda a, b: standardize(a * np.where(np.arange(len(a)), 1, np.nan)[:, None], b),
+            "in columns that vary",
+        ),
         ("4.6", keeps_constant, "become 0"),
         ("4.6", lambda a, b: (standardize(a, b)[0], standardize(a, b)[1] * 1.01), "same two vectors"),
         ("4.3", [1954], "rounded up once"),
@@ -512,6 +558,8 @@ def fails(images, labels):
         (at(2, reads(2, confuse=True)), "draw some images that go into it with their labels"),
         (at(5, learns(5, rate=1e-5)), "sweep its learning rate"),
         (at(1, learns(1, rate=0)), "learning rate is 0"),
+        (at(1, lambda images, labels: (reads(1)(images, labels), images.fill(0))[0]), f"network 1: {CHANGED}"),
+        (at(2, lambda images, labels: (reads(2)(images, labels), labels.sort())[0]), f"network 2: {CHANGED}"),
         (at(5, diverges), "network 5: training diverged"),
         ([reads(1)] * 5, "network 2 should keep its layers"),
         (at(4, reads(1)), "network 4 should keep its layers"),
@@ -566,6 +614,11 @@ def spoilt(x, labels):
     return network
 
 
+def silent(x, labels):
+    (weights, bias), last = small_reader(x, labels, epochs=1)
+    return [[weights, bias - 1000], last]
+
+
 def learns_by_heart(x, labels):
     """Trained on twenty images: right about those, whatever the others are."""
     return small_reader(x[:20], labels[:20], epochs=200)
@@ -575,9 +628,13 @@ def learns_by_heart(x, labels):
     "answer, hint",
     [
         (lambda x, labels: small_reader(x, labels, hidden=20, epochs=1), "600 are allowed"),
-        (lambda x, labels: small_reader(x, labels, rate=0), "learning rate is 0"),
+        (lambda x, labels: small_reader(x, labels, rate=0), "Is the learning rate 0?"),
+        (silent, "kills every ReLU"),
+        (lambda x, labels: small_reader(x, labels[::-1], epochs=5), "belong together"),
+        (lambda x, labels: (small_reader(x, labels, epochs=1), x.fill(0))[0], CHANGED),
+        (lambda x, labels: (small_reader(x, labels, epochs=1), labels.sort())[0], CHANGED),
         (diverges, "training diverged"),
-        (lambda x, labels: layers.initialize((64, 6, 10), np.random.default_rng()), "Did the weights move"),
+        (lambda x, labels: layers.initialize((64, 6, 10), np.random.default_rng()), "did the weights move"),
         (spoilt, "NaN or infinite"),
         (lambda x, labels: small_reader(x, labels, epochs=2), "it reads"),
         (lambda x, labels: 3, "return the network"),

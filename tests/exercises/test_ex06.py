@@ -139,7 +139,14 @@ def test_a_siamese_network_of_other_layers_passes():
     [
         (siamese_with(lambda z: total(ops.abs(z)), twins=True), "two encoders: make the layer once"),
         (siamese_with(lambda z: total(z)), "the differences cancel"),
+        (siamese_with(lambda z: total(-z)), "the differences cancel"),
         (siamese_with(lambda z: ops.abs(total(z))), "you added first"),
+        (
+            lambda features, units: siamese(features, 2 * units),
+            "parameters; one dense layer",
+        ),  # as many as two encoders
+        (siamese_with(lambda z: ops.mean(ops.square(z), axis=1, keepdims=True)), "for random weights, the distance at"),
+        (siamese_with(lambda z: total(ops.relu(z))), "for random weights, the distance at"),
         (siamese_with(lambda z: total(ops.square(z))), "not squared ones"),
         (siamese_with(lambda z: ops.mean(ops.abs(z), axis=1, keepdims=True)), "not their mean"),
         (siamese_with(lambda z: total(ops.abs(z)), activation=None), "the encoder has ReLU units"),

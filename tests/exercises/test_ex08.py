@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from coursekit.exercises import NOT_ATTEMPTED, attempt
+from coursekit.exercises.answers import CHANGED
 from coursekit.exercises.ex08_transfer_learning import COUNTS
 
 TIMES = 30
@@ -149,6 +150,8 @@ def test_split_not_written_is_not_attempted():
         ),
         (two_only, "images, with a label each"),
         (lambda x, y, each, change, copies: x, "return four arrays"),
+        (lambda x, y, *rest: (splitter()(x, y, *rest), y.sort())[0], CHANGED),
+        (lambda x, y, *rest: (splitter()(x, y, *rest), np.random.default_rng().shuffle(x))[0], CHANGED),
     ],
 )
 def test_wrong_splits_get_their_own_hint(answer, hint):
@@ -241,6 +244,7 @@ def one_block_only(body, blocks, classes):
         (recipe, "moving statistics"),
         (tuner(shift=1), "a block below has moved"),
         (tuner(rate=1e-2), "a learning rate of 0.01"),
+        (tuner(rate=0.0), "nothing has moved in three steps, at a learning rate of 0"),
         (lambda *given: with_rate(by_sgd(*given), 0.1), "a learning rate of 0.1"),
         (tuner(trainable=lambda layer, top: False), "has not moved"),
         (one_block_only, "has not moved"),
@@ -271,12 +275,37 @@ def with_head(activation, from_logits, penalty=None):
 @pytest.mark.parametrize(
     "activation, from_logits, hint",
     [
-        (None, False, "the head gives logits, and the loss is not their cross-entropy"),
+        (None, False, "the loss takes probabilities, and the outputs"),
         ("relu", True, "the head should have no ReLU"),
     ],
 )
 def test_a_loss_that_does_not_fit_its_head_is_told(activation, from_logits, hint):
     assert hint in attempt("8.3", with_head(activation, from_logits))
+
+
+def squared_error_of_columns(y_true, y_pred):
+    from keras import ops
+
+    return ops.mean(ops.square(ops.cast(ops.reshape(y_true, (-1, 1)), y_pred.dtype) - y_pred), axis=-1)
+
+
+@pytest.mark.parametrize(
+    "activation, loss, hint",
+    [
+        (None, "mse", "can't compare whole numbers as labels"),
+        ("softmax", "mse", "can't compare whole numbers as labels"),
+        (None, squared_error_of_columns, "is not the cross-entropy of outputs and labels"),
+        ("softmax", squared_error_of_columns, "is not the cross-entropy of outputs and labels"),
+        ("sigmoid", "sparse_categorical_crossentropy", "the loss takes probabilities, and the outputs"),
+    ],
+)
+def test_another_loss_is_not_called_a_cross_entropy_of_logits(activation, loss, hint):
+    def with_loss(*given):
+        model = with_head(activation, False)(*given)
+        model.compile(optimizer="adam", loss=loss, jit_compile=False)
+        return model
+
+    assert hint in attempt("8.3", with_loss)
 
 
 def test_probabilities_for_a_loss_of_logits_pass_where_keras_finds_the_logits_itself():
@@ -337,7 +366,8 @@ def test_match_not_written_is_not_attempted():
             ),
             "no spread to stretch",
         ),
-        (in_place, "the arrays handed in have changed"),
+        (in_place, CHANGED),
+        (lambda f, g: (matched(f, g), g.sort(axis=0))[0], CHANGED),
         (lambda f, g: f[:2], "the shape of f"),
         (lambda f, g: f, "and doesn't"),
         (lambda f, g: "f", "return an array of numbers"),
@@ -398,6 +428,8 @@ def test_names_not_written_are_not_attempted():
         (lambda f, y, g: np.full(len(g), 3), "hardly more than by guessing"),
         (lambda f, y, g: np.eye(10)[np.zeros(len(g), int)], "take the argmax"),
         (lambda f, y, g: by_head(f, y, f), "return one class for each row of g"),
+        (lambda f, y, g: (np.zeros(len(g)), np.subtract(g, g.mean(axis=0), out=g))[0], CHANGED),
+        (lambda f, y, g: (np.zeros(len(g)), y.sort())[0], CHANGED),
     ],
 )
 def test_wrong_names_get_their_own_hint(answer, hint):
