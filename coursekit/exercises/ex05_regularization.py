@@ -82,6 +82,7 @@ def _parts_hint(bias, variance, fitted, truth):
         fitted.var(axis=0, ddof=1).mean(): "divide the variance by the number of worlds, not by one less: only so do "
         "the parts add up to the error",
         fitted.std(axis=0).mean(): "that is the standard deviation; the variance is its square",
+        spread**0.5: "that is the root of the variance; leave it squared",
     }.items():
         if _alike(bias, squared) and _alike(variance, wrong):
             return hint
@@ -241,18 +242,18 @@ def _ridge_slips(x, y, x_new, y_new, l2):
 def check_proximal_step(proximal_step):
     """A function of weights, gradient and three numbers.
 
-    Weights that end beyond the threshold and within it, of both signs; some cross zero, one starts there, and one
-    lies just beyond the threshold. At last one of the penalties is left out.
+    Weights that end beyond the threshold and within it, of both signs; some cross zero, one starts there, one stays
+    there, and one lies just beyond the threshold. At last one of the penalties is left out.
     """
     rng = np.random.default_rng()
-    for p, left_out in [(8, ""), (13, ""), (9, "l1"), (10, "l2")]:
+    for p, left_out in [(9, ""), (13, ""), (9, "l1"), (10, "l2")]:
         rate, l1, l2 = rng.uniform(0.1, 0.5), rng.uniform(0.5, 2), rng.uniform(0.2, 2)
         w = rng.choice([-1, 1], p) * rng.uniform(0.2, 2, p)
         size = rng.choice([-1, 1], p) * np.where(rng.random(p) < 0.4, rng.uniform(0.1, 0.8, p), rng.uniform(1.3, 6, p))
         size[:4] = [0.4, -0.4, 4, -4]  # of the moved weight, in thresholds
         size[4:6] = -np.sign(w[4:6]) * [2, 3]  # across zero, and beyond the threshold
         size[7] *= 1.01 / abs(size[7])
-        w[6] = 0
+        w[6] = w[8] = size[8] = 0
         moved = size * rate * l1
         gradient = (w - moved) / rate
         l1, l2 = 0.0 if left_out == "l1" else l1, 0.0 if left_out == "l2" else l2
@@ -264,8 +265,10 @@ def check_proximal_step(proximal_step):
         if changed(given, (w, gradient)):
             return CHANGED
         got = numbers(got)
-        if got is None or got.shape != w.shape:
-            return f"the new weights should be numbers of the shape {w.shape}; yours have {np.shape(got)}"
+        if got is None:
+            return f"return the new weights as an array, numbers of the shape {w.shape}"
+        if got.shape != w.shape:
+            return f"the new weights should be numbers of the shape {w.shape}; yours have {got.shape}"
         if not close(got, right):
             hints = [hint for wrong, hint in mistakes if close(got, wrong)]
             j = int(np.nan_to_num(np.abs(got - right), nan=np.inf).argmax())
@@ -358,8 +361,10 @@ def _translation_hint(alpha, ratio, lam, mix):
     for wrong, hint in mistakes:
         if np.allclose([l1, l2], wrong, rtol=1e-4, atol=1e-6):
             return hint
-    if np.allclose([ratio, alpha], right, rtol=1e-4):
+    if any(np.allclose(pair, right, rtol=1e-4) for pair in ([alpha, ratio], [ratio, alpha])):
         return "alpha is the sum of both parts, and l1_ratio the share of the first"
+    if np.allclose([ratio, alpha], [sum(right), right[0] / sum(right)], rtol=1e-4):
+        return "these are the right numbers in the wrong order: alpha first"
     name, wanted, yours = "alpha · l1_ratio", right[0], l1
     if np.isclose(l1, right[0], rtol=1e-4, atol=1e-6):
         name, wanted, yours = "alpha · (1 - l1_ratio)", right[1], l2
@@ -382,16 +387,16 @@ _WHY = [
 
 @exercise("5.6")
 def check_choices(answer):
-    """Four words."""
+    """Four words; beside others, None is "none"."""
     parts = parts_of(answer, len(_CHOICES), stacked=True)
     if parts is None:
         return 'give a list of four, each "none", "L1", "L2" or "elastic net"'
     if all(map(missing, parts)):
         return NOT_ATTEMPTED
     for number, (given, right, why) in enumerate(zip(parts, _CHOICES, _WHY, strict=True), start=1):
-        if missing(given):
+        if given is ...:
             return f"number {number} is still to do" + ("; the ones before it are right" if number > 1 else "")
-        name = word(given)  # "ElasticNet", "elastic-net"
+        name = "none" if given is None else word(given)  # "ElasticNet", "elastic-net"
         if name not in _NAMES:
             return f'number {number}: choose among "none", "L1", "L2" and "elastic net"'
         if _NAMES[name] != right:

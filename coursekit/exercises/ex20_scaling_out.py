@@ -154,7 +154,7 @@ def _average_hint(got, right, plain, sizes):
             return f"array {k + 1} of a worker has shape {wanted.shape}, yours {array.shape}"
         if close(array, wanted):
             continue
-        if np.isnan(array).any():
+        if np.isnan(array).any() and 0 in sizes:
             return f"for sizes {sizes} there are NaNs: leave out workers without examples (0 · NaN is NaN)"
         if close(array, plain[k]):
             return f"for sizes {sizes} that is the plain mean of the workers: weight each by its examples"
@@ -162,7 +162,7 @@ def _average_hint(got, right, plain, sizes):
             return "divide by the number of all examples"
         if close(array * sum(sizes) / len(sizes), wanted):
             return "divide by the number of all examples only, not by the number of workers as well"
-        at = np.unravel_index(np.nanargmax(np.abs(array - wanted)), wanted.shape)
+        at = np.unravel_index(np.nan_to_num(np.abs(array - wanted), nan=np.inf).argmax(), wanted.shape)
         wanted, yours = told_apart(wanted[at], array[at])
         return f"for sizes {sizes} entry {tuple(map(int, at))} of array {k + 1} is {wanted}, yours {yours}"
     return None
@@ -229,8 +229,13 @@ def check_rates(rates_of):
                 if warmup
                 else np.full(steps, base_rate * base_batch / batch)
             ),
-            "that is the rate of the small batch; scale it": np.full(steps, base_rate),
+            "that is base_rate at every step; scale it, down too if the batch is smaller": np.full(steps, base_rate),
         }
+        if not warmup:
+            mistakes = {
+                "without a warm-up (0) step 0 is at the peak already": np.append(base_rate, rise[1:]),
+                **mistakes,
+            }
         known = (hint for hint, wrong in mistakes.items() if np.allclose(rates, wrong, rtol=1e-5, atol=1e-8))
         at = int(np.argmax(np.abs(np.nan_to_num(rates, nan=np.inf) - rise)))
         wanted, yours = told_apart(rise[at], rates[at])
@@ -285,7 +290,7 @@ def check_limits_of(answer):
 
 # --- 20.7 -------------------------------------------------------------------------------------------------------------
 _MOVED = 80  # places, on average, at 2,000 items and room for 200
-_APART = 30  # places from what most items move: the median; a good answer has about 90
+_APART = 40  # places between two items that come out together: the median; a good answer has over 100
 
 
 class _Item:
@@ -316,8 +321,8 @@ class _Watched:
 def check_shuffled(shuffled):
     """Long and short streams; room for one; an empty stream; what is held; and how far items move.
 
-    Also that rng decides, that a stream which fits into the room is mixed, and that None and an item that comes twice
-    are items, too.
+    Also that rng decides, that a stream which fits into the room is mixed, and that None, a pair, and an item that
+    comes twice are items, too.
     """
     for n, room in [(2000, 200), (30, 7), (5, 5), (3, 50), (0, 4), (20, 1), (60, 100)]:
         source, out = _Watched(n), []
@@ -359,8 +364,8 @@ def _stream_hint(out, n, room):
         far = np.abs(moved).mean()
         if far < _MOVED:
             return f"items land {far:.0f} places from where they came, on average; {_MOVED} are asked for"
-        if np.median(np.abs(moved - np.median(moved))) < _APART:
-            return "most items move by the same number of places: among each other they are hardly mixed"
+        if np.median(np.abs(np.diff(order))) < _APART:
+            return "what comes out together mostly came in together: among each other the items are hardly mixed"
     if n == 60 and not moved.any():
         return f"{n} items, with room for {room}, come in the order of the stream: mix what is held at its end, too"
     return None
@@ -373,14 +378,14 @@ def _decided_by_rng(shuffled):
     other = list(shuffled(iter(range(300)), 40, np.random.default_rng(seed + 1)))
     if changed(once, again):
         return "the same rng gave two orders: draw from `rng` only"
-    if not changed(once, other):
+    if not changed(once[:100], other[:100]):  # the rest may be what is held at the end
         return "another rng gave the same order: draw from `rng`"
     return None
 
 
 def _any_item(shuffled):
-    """None is an item, and one that comes again is another one."""
-    one, other = _Item(1), _Item(2)
+    """None is an item, a pair is one, and an item that comes again is another one."""
+    one, other = ("image 1", 3), ("image 2", 5)
     stream = [one, None, other, one, None, one] * 5
     out = list(itertools.islice(shuffled(iter(stream), 7, np.random.default_rng()), len(stream) + 1))
     if not any(item is None for item in out):

@@ -94,6 +94,7 @@ ON_PAPER, CHOICES = [7, 25, 5, 0.36, 1], ["L1", "L2", "elastic net", "none"]
         ("5.6", ["l1", "l2", "elastic_net", "None"]),
         ("5.6", np.array(["Lasso", "ridge", "ElasticNet", "nothing"])),
         ("5.6", [b"L1", "L₂", "(elastic  net)", "None."]),
+        ("5.6", ["L1", "L2", "elastic net", None]),
         ("5.1", in_single_precision(bias_and_variance)),
         ("5.1", lambda f, t: np.array([[one] for one in bias_and_variance(f, t)])),
         ("5.2", np.float32([[7], [25], [5], [0.36], [1]])),
@@ -244,6 +245,14 @@ def sign_of_the_old_weight(w, g, rate, l1, l2):
     return np.sign(w) * np.maximum(np.abs(w - rate * g) - rate * l1, 0) / (1 + 2 * rate * l2)
 
 
+def divides_by_the_size(w, gradient, learning_rate, l1, l2):
+    """The sign as u / |u|: not a number where u is 0."""
+    moved = w - learning_rate * gradient
+    with np.errstate(invalid="ignore"):
+        left = moved / np.abs(moved) * np.maximum(np.abs(moved) - learning_rate * l1, 0)
+    return left / (1 + 2 * learning_rate * l2)
+
+
 def steps_in_place(w, g, rate, l1, l2):
     w -= rate * g
     return soft(w, rate * l1) / (1 + 2 * rate * l2)
@@ -341,12 +350,16 @@ def subgradient(w, g, rate, l1, l2):
         ("5.4", wrong_without_l2, "subgradient"),
         ("5.4", wrong_without_l1, "subgradient"),
         ("5.4", cuts_small_weights, "should become"),
+        ("5.4", divides_by_the_size, "yours becomes nan"),
+        ("5.4", lambda *given: iter(proximal_step(*given)), "return the new weights as an array"),
         ("5.5", lambda lam, mix: to_scikit_learn(lam, 1 - mix), "wrong way"),
         ("5.5", lambda lam, mix: (lam, mix), "other way"),
         ("5.5", lambda lam, mix: (lam, 1 - mix), "halves the squared error"),
         ("5.5", lambda lam, mix: (lam / 2, 1 - mix), "not halved once more"),
         ("5.5", lambda lam, mix: to_scikit_learn(1.0, 0.5), "should be"),
         ("5.5", lambda lam, mix: (lam * mix, lam * (1 - mix) / 2), "sum of both parts"),
+        ("5.5", lambda lam, mix: (lam * (1 - mix) / 2, lam * mix), "sum of both parts"),
+        ("5.5", lambda lam, mix: to_scikit_learn(lam, mix)[::-1], "wrong order"),
         ("5.5", lambda lam, mix: 1.0, "two things"),
         ("5.5", only_for_usual_strengths, "should be"),
         ("5.5", to_decimals(to_scikit_learn, 3), "should be"),
@@ -355,6 +368,8 @@ def subgradient(w, g, rate, l1, l2):
         ("5.6", with_answer(CHOICES, 3, "L1"), "groups"),
         ("5.6", with_answer(CHOICES, 4, "L1"), "no variance"),
         ("5.6", with_answer(CHOICES, 4, "dropout"), "choose among"),
+        ("5.6", with_answer(CHOICES, 1, None), "few features"),
+        ("5.6", with_answer(CHOICES, 4, ...), "still to do"),
     ],
 )
 def test_each_mistake_gets_its_own_hint(exercise, mistake, hint):

@@ -266,6 +266,10 @@ def leaves_out_one(gradients, sizes):
     return with_nan(gradients, sizes)
 
 
+def nothing_but_nan(gradients, sizes):
+    return [one * np.nan for one in average(gradients, sizes)]
+
+
 def from_zero(base_rate, base_batch, batch, steps, warmup):
     peak = base_rate * batch / base_batch
     return np.minimum(1, np.arange(steps) / warmup) * peak if warmup else np.full(steps, peak)
@@ -296,6 +300,14 @@ def root(base_rate, base_batch, batch, steps, warmup):
 def one_step_less(base_rate, base_batch, batch, steps, warmup):
     peak = base_rate * batch / base_batch
     return np.append(np.linspace(base_rate, peak, warmup), np.full(steps, peak))[:steps]
+
+
+def base_first(base_rate, base_batch, batch, steps, warmup):
+    return rates_of(base_rate, base_batch, batch, steps, max(warmup, 1))
+
+
+def never_down(base_rate, base_batch, batch, steps, warmup):
+    return rates_of(base_rate, base_batch, max(batch, base_batch), steps, warmup)
 
 
 def squeezed(base_rate, base_batch, batch, steps, warmup):
@@ -378,9 +390,51 @@ def newest_ones(stream, room, rng):
     yield from held
 
 
+def in_turned_blocks(stream, room, rng):
+    """Blocks back to front, the first one of a random length."""
+    stream = iter(stream)
+    block = list(itertools.islice(stream, int(rng.integers(1, room + 1))))
+    while block:
+        yield from reversed(block)
+        block = list(itertools.islice(stream, room))
+
+
+def in_swapped_halves(stream, room, rng):
+    """Blocks, each half mixed for itself, the second one first."""
+    stream = iter(stream)
+    while block := list(itertools.islice(stream, room)):
+        halves = block[len(block) // 2 :], block[: len(block) // 2]
+        for half in halves:
+            rng.shuffle(half)
+            yield from half
+
+
+def rng_for_the_rest(stream, room, rng):
+    held, own = [], np.random.default_rng(0)
+    for item in stream:
+        held.append(item)
+        if len(held) == room:
+            yield held.pop(int(own.integers(len(held))))
+    rng.shuffle(held)
+    yield from held
+
+
 def until_none(stream, room, rng):
     stream = iter(stream)
     return shuffled(iter(lambda: next(stream, None), None), room, rng)
+
+
+def chosen_by_value(stream, room, rng):
+    """rng.choice makes an array of what is held: pairs are torn apart."""
+    held = []
+    for item in stream:
+        held.append(item)
+        if len(held) == room:
+            chosen = rng.choice(held)
+            held.remove(chosen)
+            yield chosen
+    rng.shuffle(held)
+    yield from held
 
 
 def each_once(stream, room, rng):
@@ -418,6 +472,9 @@ MISTAKES = [
     ("20.3", writes_into, CHANGED),
     ("20.3", first_worker, "yours"),
     ("20.3", leaves_out_one, "leave out workers without examples"),
+    ("20.3", nothing_but_nan, "yours nan"),
+    ("20.5", base_first, "at the peak already"),
+    ("20.5", never_down, "scale it, down too"),
     ("20.5", one_step_less, "not one less"),
     ("20.5", squeezed, "cut off"),
     ("20.5", rounded_rates, "yours"),
@@ -440,6 +497,10 @@ MISTAKES = [
     ("20.7", rest_in_order, "held at its end, too"),
     ("20.7", first_ones_last, "hardly mixed"),
     ("20.7", newest_ones, "hardly mixed"),
+    ("20.7", in_turned_blocks, "hardly mixed"),
+    ("20.7", in_swapped_halves, "hardly mixed"),
+    ("20.7", rng_for_the_rest, "another rng gave the same order"),
+    ("20.7", chosen_by_value, "raised ValueError"),
     ("20.7", until_none, "None is an item"),
     ("20.7", each_once, "may come more than once"),
     ("20.7", keeps_all, "let go"),
