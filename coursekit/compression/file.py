@@ -324,6 +324,37 @@ def account(path, **limits):
     return model, _summary(model, str(path), arrays, content, described, stream, parts, **precision)
 
 
+# --- what a file would take -------------------------------------------------------------------------------------------
+def arrays_of(model):
+    """Copies of a built model's weights in NumPy, in Keras's order, each of its own dtype, bfloat16 too."""
+    _check_model(model)
+    return [_array(weight).copy() for weight in model.weights]
+
+
+def file_size(model, arrays, *, codebook="float32", others="float32", names=True, custom_objects=None):
+    """Bytes of the file that `save_compressed` would write if the model's weights were these arrays.
+
+    arrays: of the shapes and dtypes of model.weights, in their order; the other arguments are those of
+            `save_compressed`. Nothing is written, decoded or compared.
+
+    Raises CompressedFileError for a model that can't be described, and for NaN.
+    """
+    _check_model(model)
+    described = _described(model, names, custom_objects)
+    stream, _ = _encode([promised(array, codebook, others) for array in arrays])
+    return _START + 1 + len(_varint(len(described))) + len(described) + len(stream)
+
+
+def coded_size(arrays, places, *, codebook="float32", others="float32"):
+    """Bytes, not rounded, that the arrays in these places would take of a file, by themselves: a float.
+
+    arrays: as of `file_size`; those in all other places count as zeros, so that only their shapes matter.
+    """
+    kept = [array if place in places else np.zeros_like(array) for place, array in enumerate(arrays)]
+    _, parts = _encode([promised(array, codebook, others) for array in kept[: max(places) + 1]])
+    return sum(sum(parts[place].values()) for place in places)
+
+
 # --- loading ----------------------------------------------------------------------------------------------------------
 def load_compressed(path, *, max_parameters=100_000_000, custom_objects=None):
     """The model in a file of `save_compressed`: a plain Keras model, not compiled, on whatever backend runs.
