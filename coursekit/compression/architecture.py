@@ -580,11 +580,23 @@ def _named(token):
     return {"module": module, "class_name": token, "config": {}, "registered_name": registered}
 
 
-def _refusal(name):
+def _refusal(name, is_function=False):
     if name in _TABLES:
         return CompressedFileError(
             f"{name!r} makes numbers of words or of other numbers by a table, and a compressed file holds no tables: "
             "save a model of the layers after it, and apply it to the inputs before"
+        )
+    if name in ("Lambda", "__lambda__"):
+        return CompressedFileError(
+            "a Lambda layer holds Python code, and a compressed file holds none: give the layer a function with a name "
+            "(def double(x): return 2 * x) and hand both over where the file is saved and where it is loaded: "
+            "custom_objects={'Lambda': keras.layers.Lambda, 'double': double}"
+        )
+    if is_function and str(name).isidentifier():
+        return CompressedFileError(
+            f"{name[:80]!r} is none of Keras's own activations, and a compressed file holds no code: if you trust the "
+            f"function, hand it over where the file is saved and where it is loaded: custom_objects={{{name[:80]!r}: "
+            f"{name[:80]}}}"
         )
     return CompressedFileError(
         f"{str(name)[:80]!r} is none of Keras's own layers that a compressed file may name. Strip the model of "
@@ -688,7 +700,7 @@ def _check_object(value, most, trusted):
     if name in _PLAIN:
         return
     if name == "function" and value.get("module") == "builtins" and isinstance(config, str):
-        return _check_activation(config)
+        return None if config in trusted else _check_activation(config)
     if value.get("registered_name") in trusted or name in trusted:
         return None
     token = _token(value)
@@ -723,7 +735,7 @@ def _check_activation(name):
     from keras import activations
 
     if not name.isidentifier() or name.startswith("_") or not inspect.isfunction(getattr(activations, name, None)):
-        raise _refusal(name)
+        raise _refusal(name, is_function=True)
 
 
 def _is_operation(value):

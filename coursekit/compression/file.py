@@ -22,7 +22,7 @@ import numpy as np
 from coursekit.compression import architecture, coder
 from coursekit.console import table
 from coursekit.errors import CompressedFileError, CompressionError, FileNotWritten
-from coursekit.keras_internals import without_memory, without_trace
+from coursekit.keras_internals import every_layer, without_memory, without_trace
 from coursekit.paths import write_whole
 
 MAGIC, VERSION = b"ckw", 1
@@ -196,10 +196,11 @@ def save_compressed(model, path, *, codebook="float32", others="float32", names=
         if precision not in _PRECISIONS:
             raise ValueError(f"{what} is {precision!r}; choose one of {', '.join(_PRECISIONS)}")
     _check_model(model)
+    inputs = _inputs_of(check, model)
     described = _described(model, names, custom_objects)
     _check_states(model)
     if check is not False:
-        _check_predictions(model, described, custom_objects, None if check is True else check)
+        _check_predictions(model, described, custom_objects, inputs)
     arrays = []
     for weight in model.weights:
         try:
@@ -234,6 +235,15 @@ def _check_model(model):
             f"{model.name!r} has no weights yet: call it on data or give it an Input, then save it"
         )
 
+    for layer in every_layer(model):
+        mode = getattr(layer, "quantization_mode", None)
+        if mode not in (None, "int8"):
+            raise CompressedFileError(
+                f"layer {layer.name!r} was quantized by Keras to {mode}, which a compressed file doesn't hold: save "
+                f"the model as it was before model.quantize({mode!r}), and quantize it again once it is loaded; int8 "
+                "can be saved"
+            )
+
 
 def _described(model, names, custom_objects):
     """The architecture's bytes, from which a model with the same weights was built on trial."""
@@ -253,6 +263,15 @@ def _described(model, names, custom_objects):
             "differ. Layers shared between nested models and changes made after building are not in a configuration"
         )
     return described
+
+
+def _inputs_of(check, model):
+    from coursekit.compression.probe import batch_of
+
+    try:
+        return batch_of(check, model)
+    except CompressionError as error:
+        raise CompressedFileError(str(error)) from error
 
 
 def _check_states(model):

@@ -78,7 +78,9 @@ def accuracy(y, predictions):
 
 
 # --- sizes ------------------------------------------------------------------------------------------------------------
-def estimate_size(model, *, clusters=None, sparsity=0.0, precision="float32", layers=None, custom_objects=None):
+def estimate_size(
+    model, *, clusters=None, sparsity=0.0, precision="float32", layers=None, names=True, custom_objects=None
+):
     """Bytes of the file of `save_compressed` for a model pruned and clustered after the fact: a whole number.
 
     model:      a Keras 3 model, built; it stays as it is
@@ -86,11 +88,16 @@ def estimate_size(model, *, clusters=None, sparsity=0.0, precision="float32", la
                 tensor with fewer weights stays as it is.
     sparsity:   the share of each tensor's weights that become 0, the smallest, from 0 to below 1
     precision:  "float32" or "float16", of codebooks and of all other weights
-    layers, custom_objects: as of cluster_weights and save_compressed
+    layers:     as of cluster_weights; names, custom_objects: as of save_compressed
 
     The weights themselves are pruned, clustered and coded, so this is no bound: it is to the byte what the file of that
-    model takes. Training afterwards moves weights from value to value, and the size with them. It costs about as much
-    as writing the file: some 7 s for a million pruned weights.
+    model takes. It costs about as much as writing the file: some 7 s for a million pruned weights. Two things are left
+    out:
+
+    - Training afterwards moves weights from value to value, and the size with them.
+    - A file holds the names of the layers. Those of this model are counted, and the copies that the library makes keep
+      them; a model that your own code makes again gets other names from Keras (dense_12 instead of dense), and may take
+      some bytes more or less for each. With names=False, here and in save_compressed, names take no bytes.
 
     Raises CompressionError for settings out of range and for models that cluster_weights refuses, CompressedFileError
     for those that save_compressed refuses.
@@ -102,7 +109,7 @@ def estimate_size(model, *, clusters=None, sparsity=0.0, precision="float32", la
         for tensors in _tensors(model, arrays, layers, clusters, sparsity).values():
             for one in tensors:
                 arrays[one.place] = one.changed(arrays[one.place], clusters, sparsity)
-    return file_size(model, arrays, codebook=precision, others=precision, custom_objects=custom_objects)
+    return file_size(model, arrays, codebook=precision, others=precision, names=names, custom_objects=custom_objects)
 
 
 @dataclass
@@ -223,7 +230,8 @@ def sensitivity(
     clusters:    numbers of values a tensor; sparsities: shares of its weights that become 0. Each is tried alone, and
                  each of the one with each of the other: 11 settings a layer if nothing else is given.
     score:       a function of (y, outputs of model.predict) that returns a number, higher for better
-    layers:      which layers, as in cluster_weights; those inside attention and recurrent layers count as one with them
+    layers:      which layers, as in cluster_weights; those inside attention and recurrent layers count as one with
+                 them, and so do layers of the same name, in two models inside this one
     precision:   of the file in which bytes are counted, as in `estimate_size`
     batch_size:  of model.predict
 
@@ -386,7 +394,9 @@ class Plan:
         The schedule is constant from step 0 on; put a PolynomialDecay in its place to prune little by little.
         """
         calls = _grouped((one["sparsity"], name) for name, one in self.settings.items() if one["sparsity"])
-        return [{"pruning_schedule": ConstantSparsity(share, 0), "layers": names} for share, names in calls.items()]
+        return [
+            {"pruning_schedule": ConstantSparsity(share, 0), "layers": _Named(names)} for share, names in calls.items()
+        ]
 
     def clustering(self):
         """Keyword arguments for cluster_weights, a dictionary for each call."""
@@ -398,7 +408,7 @@ class Plan:
                 "number_of_clusters": number,
                 "cluster_centroids_init": "OPTIMAL",
                 "preserve_sparsity": sparse,
-                "layers": names,
+                "layers": _Named(names),
             }
             for (number, sparse), names in calls.items()
         ]
@@ -435,6 +445,7 @@ def plan(
     layers=None,
     precision="float32",
     batch_size=256,
+    names=True,
     custom_objects=None,
     measured=None,
 ):
@@ -443,7 +454,7 @@ def plan(
     budget:          bytes of the whole file of `save_compressed`
     measured:        a `Sensitivity` of this model and this data, where several budgets are tried; clusters, sparsities
                      and layers then count no more. Measured first if None.
-    custom_objects:  as of save_compressed; all other arguments are those of `sensitivity`
+    names, custom_objects: as of save_compressed; all other arguments are those of `sensitivity`
 
     The choice is greedy: again and again the step is taken that loses the least score for each byte it saves, until the
     budget is met; then layers get milder settings back where the room allows it, those that lost most first. The size
@@ -458,7 +469,8 @@ def plan(
     """
     if isinstance(budget, bool) or not isinstance(budget, Real) or not 0 < budget < math.inf:
         raise CompressionError(f"budget is {budget!r}; give a positive number of bytes")
-    untouched = estimate_size(model, precision=precision, custom_objects=custom_objects)
+    how = {"names": names, "custom_objects": custom_objects}
+    untouched = estimate_size(model, precision=precision, **how)
     if measured is None:
         measured = sensitivity(
             model,
@@ -475,7 +487,7 @@ def plan(
 
     def size_of(chosen):
         changed = _with(arrays, _changes(model, arrays, _settings(chosen)))
-        return file_size(model, changed, codebook=precision, others=precision, custom_objects=custom_objects)
+        return file_size(model, changed, codebook=precision, others=precision, **how)
 
     chosen, size = _within(budget, untouched, measured, size_of)
     settings = _settings({name: chosen[name] for name in measured.layers if name in chosen})
@@ -565,9 +577,22 @@ def _changes(model, arrays, settings):
     """{place among the weights: array} with each layer compressed by its setting."""
     changes = {}
     for name, one in settings.items():
-        for tensor in _tensors(model, arrays, name, one["clusters"], one["sparsity"])[name]:
+        for tensor in _tensors(model, arrays, _Named([name]), one["clusters"], one["sparsity"])[name]:
             changes[tensor.place] = tensor.changed(arrays[tensor.place], one["clusters"], one["sparsity"])
     return changes
+
+
+class _Named:
+    """A rule that chooses the layers of these names, and not what else is inside a model of such a name."""
+
+    def __init__(self, names):
+        self.names = names
+
+    def __call__(self, layer):
+        return layer.name in self.names
+
+    def __repr__(self):
+        return f"layers named {', '.join(self.names)}"
 
 
 def _grouped(pairs):

@@ -102,7 +102,7 @@ def test_training_changes_the_size_by_some_percent(tmp_path):
     x, y = inputs_for(model, 64), np.random.default_rng(1).integers(0, 3, 64)
     clustered.fit(x, y, batch_size=16, epochs=3, verbose=0)
     size = file_of(cc.strip_clustering(clustered, check=False), tmp_path)
-    assert size != estimate and abs(size / estimate - 1) < 0.05, (size, estimate)
+    assert abs(size / estimate - 1) < 0.05, (size, estimate)
 
 
 def test_an_estimate_knows_half_precision_and_leaves_layers_out(tmp_path):
@@ -113,6 +113,20 @@ def test_an_estimate_knows_half_precision_and_leaves_layers_out(tmp_path):
     sizes = [cc.estimate_size(model, clusters=2, layers=which) for which in (first.name, None)]
     assert cc.estimate_size(model) > sizes[0] > sizes[1]
     assert cc.estimate_size(model, clusters=7, layers=last) == cc.estimate_size(model)  # it has six weights
+
+
+def test_names_are_counted_as_they_are_and_count_no_more_where_they_are_left_out(tmp_path):
+    sizes = []
+    for name in ("dense", "with_a_name_of_many_letters_47"):
+        inputs = keras.Input((4,), name="in")
+        model = made(
+            lambda inputs=inputs, name=name: keras.Model(inputs, layers.Dense(3, name=name)(inputs), name=name)
+        )
+        for names in (True, False):
+            sizes.append(cc.estimate_size(model, sparsity=0.5, names=names))
+            pruned = truly_pruned(model, [{"pruning_schedule": cc.ConstantSparsity(0.5, 0)}])
+            assert file_of(pruned, tmp_path, names=names) == sizes[-1]
+    assert sizes[2] - sizes[0] > 10 and sizes[1] == sizes[3] < sizes[0]
 
 
 # --- one layer at a time ----------------------------------------------------------------------------------------------
@@ -174,6 +188,29 @@ def test_networks_of_other_kinds(make):
     assert small.size == budget and cc.estimate_size(copy, custom_objects=trusted) == budget
 
 
+def test_layers_of_one_name_count_as_one_and_a_model_of_that_name_is_none_of_them():
+    inputs = keras.Input((6,), name="in")
+    x = inputs
+    for name in ("first", "second"):
+        x = keras.Sequential([keras.Input((6,), name="in"), layers.Dense(6, name="same")], name=name)(x)
+    model = made(lambda: keras.Model(inputs, layers.Dense(3, name="last")(x), name="last"))
+    x = inputs_for(model, 12)
+    y = model.predict(x, verbose=0)
+    measured = cc.sensitivity(model, x, y, clusters=(2,), sparsities=(0.5,), score=_nearness)
+    assert measured.layers == ["same", "last"] and [row["weights"] for row in measured] == [72] * 3 + [18] * 3
+
+    def only_last(layer):
+        return layer is model.layers[-1]
+
+    budget = cc.estimate_size(model, clusters=2, sparsity=0.5, layers=only_last)
+    how = {"clusters": (2,), "sparsities": (0.5,), "layers": only_last, "score": _nearness}
+    planned = cc.plan(model, x, y, budget=budget, **how)
+    assert planned.settings == {"last": {"clusters": 2, "sparsity": 0.5}}
+    small = truly_clustered(truly_pruned(model, planned.pruning()), planned.clustering())
+    assert same(small.get_weights(), planned.apply(model).get_weights())
+    assert same(small.get_weights()[:4], model.get_weights()[:4])
+
+
 def _nearness(y, outputs):
     return -float(np.abs(y - outputs).mean())
 
@@ -199,13 +236,14 @@ def test_a_plan_meets_its_budget_and_the_functions_for_training_take_it(tmp_path
     model = made(networks.convolutional)
     x = inputs_for(model, 64)
     y = model.predict(x, verbose=0).argmax(axis=1)
-    planned = cc.plan(model, x, y, budget=900, clusters=(3, 8), sparsities=(0.5, 0.75))
-    assert planned.size <= 900 < planned.untouched_size and len(planned.settings) > 1
+    budget = cc.estimate_size(model) * 2 // 3
+    planned = cc.plan(model, x, y, budget=budget, clusters=(3, 8), sparsities=(0.5, 0.75))
+    assert planned.size <= budget < planned.untouched_size and len(planned.settings) > 1
     small = truly_clustered(truly_pruned(model, planned.pruning()), planned.clustering())
     assert file_of(small, tmp_path) == file_of(planned.apply(model), tmp_path) == planned.size
     assert accuracy(y, small.predict(x, verbose=0)) == planned.score
     lines = str(planned).splitlines()
-    assert lines[0].startswith(f"{planned.size:,} bytes of 900") and len(lines) == 2 + len(planned.settings)
+    assert lines[0].startswith(f"{planned.size:,} bytes of {budget:,}") and len(lines) == 2 + len(planned.settings)
 
 
 @pytest.mark.parametrize(
