@@ -586,7 +586,13 @@ def _refusal(name, is_function=False):
             f"{name!r} makes numbers of words or of other numbers by a table, and a compressed file holds no tables: "
             "save a model of the layers after it, and apply it to the inputs before"
         )
-    if name in ("Lambda", "__lambda__"):
+    if name == "__lambda__":
+        return CompressedFileError(
+            "a function without a name (lambda x: 2 * x) is Python code, and a compressed file holds none: give it a "
+            "name (def double(x): return 2 * x) and hand it over where the file is saved and where it is loaded: "
+            "custom_objects={'double': double}"
+        )
+    if name == "Lambda":
         return CompressedFileError(
             "a Lambda layer holds Python code, and a compressed file holds none: give the layer a function with a name "
             "(def double(x): return 2 * x) and hand both over where the file is saved and where it is loaded: "
@@ -690,9 +696,21 @@ def _check(value, most, trusted, strangers):
     if isinstance(value, dict):
         if "class_name" in value or "registered_name" in value:
             _check_object(value, most, trusted)
+        if not all(map(_takes_a_tensor, value.get("inbound_nodes") or ())):
+            raise CompressedFileError(
+                f"the file describes a {value.get('class_name')} that is called on numbers alone, and would compute "
+                "from them while it is built: no model of Keras has such a layer"
+            )
         for key, item in value.items():
             if key not in ("seed", "shared_object_id", "registered_name", "class_name"):
                 _check(item, most, trusted, strangers)
+
+
+def _takes_a_tensor(call):
+    """Whether a layer is called on something that the model is given, and not on constants alone."""
+    if isinstance(call, dict):
+        return call.get("class_name") == "__keras_tensor__" or any(map(_takes_a_tensor, call.values()))
+    return isinstance(call, list) and any(map(_takes_a_tensor, call))
 
 
 def _check_object(value, most, trusted):

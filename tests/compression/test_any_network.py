@@ -435,8 +435,8 @@ def functions_with_names_are_saved_once_they_are_handed_over():
     both, one = {"Lambda": keras.layers.Lambda, "double": double}, {"double": double}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model"
-        for trusted in (None, both):  # code without a name stays out
-            with pytest.raises(CompressedFileError, match=r"give the layer a function with a name.*custom_objects="):
+        for trusted, says in ((None, "give the layer a function with a name"), (both, "a function without a name")):
+            with pytest.raises(CompressedFileError, match=f"{says}.*custom_objects="):
                 cc.save_compressed(nameless, path, custom_objects=trusted)
         for made, trusted, says in (
             (model, both, "a Lambda layer holds Python code"),

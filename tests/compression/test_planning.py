@@ -188,12 +188,16 @@ def test_networks_of_other_kinds(make):
     assert small.size == budget and cc.estimate_size(copy, custom_objects=trusted) == budget
 
 
-def test_layers_of_one_name_count_as_one_and_a_model_of_that_name_is_none_of_them():
-    inputs = keras.Input((6,), name="in")
-    x = inputs
+def of_one_name():
+    """A model with two layers of one name, and a third that has the name of the model itself."""
+    x = inputs = keras.Input((6,), name="in")
     for name in ("first", "second"):
         x = keras.Sequential([keras.Input((6,), name="in"), layers.Dense(6, name="same")], name=name)(x)
-    model = made(lambda: keras.Model(inputs, layers.Dense(3, name="last")(x), name="last"))
+    return keras.Model(inputs, layers.Dense(3, name="last")(x), name="last")
+
+
+def test_layers_of_one_name_count_as_one_and_a_model_of_that_name_is_none_of_them():
+    model = made(of_one_name)
     x = inputs_for(model, 12)
     y = model.predict(x, verbose=0)
     measured = cc.sensitivity(model, x, y, clusters=(2,), sparsities=(0.5,), score=_nearness)
@@ -202,10 +206,10 @@ def test_layers_of_one_name_count_as_one_and_a_model_of_that_name_is_none_of_the
     def only_last(layer):
         return layer is model.layers[-1]
 
-    budget = cc.estimate_size(model, clusters=2, sparsity=0.5, layers=only_last)
-    how = {"clusters": (2,), "sparsities": (0.5,), "layers": only_last, "score": _nearness}
+    budget = cc.estimate_size(model, sparsity=0.5, layers=only_last)
+    how = {"clusters": (), "sparsities": (0.5,), "layers": only_last, "score": _nearness}
     planned = cc.plan(model, x, y, budget=budget, **how)
-    assert planned.settings == {"last": {"clusters": 2, "sparsity": 0.5}}
+    assert planned.settings == {"last": {"clusters": None, "sparsity": 0.5}}
     small = truly_clustered(truly_pruned(model, planned.pruning()), planned.clustering())
     assert same(small.get_weights(), planned.apply(model).get_weights())
     assert same(small.get_weights()[:4], model.get_weights()[:4])
