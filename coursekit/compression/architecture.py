@@ -580,11 +580,29 @@ def _named(token):
     return {"module": module, "class_name": token, "config": {}, "registered_name": registered}
 
 
-def _refusal(name):
+def _refusal(name, is_function=False):
     if name in _TABLES:
         return CompressedFileError(
             f"{name!r} makes numbers of words or of other numbers by a table, and a compressed file holds no tables: "
             "save a model of the layers after it, and apply it to the inputs before"
+        )
+    if name == "__lambda__":
+        return CompressedFileError(
+            "a function without a name (lambda x: 2 * x) is Python code, and a compressed file holds none: give it a "
+            "name (def double(x): return 2 * x) and hand it over where the file is saved and where it is loaded: "
+            "custom_objects={'double': double}"
+        )
+    if name == "Lambda":
+        return CompressedFileError(
+            "a Lambda layer holds Python code, and a compressed file holds none: give the layer a function with a name "
+            "(def double(x): return 2 * x) and hand both over where the file is saved and where it is loaded: "
+            "custom_objects={'Lambda': keras.layers.Lambda, 'double': double}"
+        )
+    if is_function and str(name).isidentifier():
+        return CompressedFileError(
+            f"{name[:80]!r} is none of Keras's own activations, and a compressed file holds no code: if you trust the "
+            f"function, hand it over where the file is saved and where it is loaded: custom_objects={{{name[:80]!r}: "
+            f"{name[:80]}}}"
         )
     return CompressedFileError(
         f"{str(name)[:80]!r} is none of Keras's own layers that a compressed file may name. Strip the model of "
@@ -678,9 +696,21 @@ def _check(value, most, trusted, strangers):
     if isinstance(value, dict):
         if "class_name" in value or "registered_name" in value:
             _check_object(value, most, trusted)
+        if not all(map(_takes_a_tensor, value.get("inbound_nodes") or ())):
+            raise CompressedFileError(
+                f"the file describes a {value.get('class_name')} that is called on numbers alone, and would compute "
+                "from them while it is built: no model of Keras has such a layer"
+            )
         for key, item in value.items():
             if key not in ("seed", "shared_object_id", "registered_name", "class_name"):
                 _check(item, most, trusted, strangers)
+
+
+def _takes_a_tensor(call):
+    """Whether a layer is called on something that the model is given, and not on constants alone."""
+    if isinstance(call, dict):
+        return call.get("class_name") == "__keras_tensor__" or any(map(_takes_a_tensor, call.values()))
+    return isinstance(call, list) and any(map(_takes_a_tensor, call))
 
 
 def _check_object(value, most, trusted):
@@ -688,7 +718,7 @@ def _check_object(value, most, trusted):
     if name in _PLAIN:
         return
     if name == "function" and value.get("module") == "builtins" and isinstance(config, str):
-        return _check_activation(config)
+        return None if config in trusted else _check_activation(config)
     if value.get("registered_name") in trusted or name in trusted:
         return None
     token = _token(value)
@@ -723,7 +753,7 @@ def _check_activation(name):
     from keras import activations
 
     if not name.isidentifier() or name.startswith("_") or not inspect.isfunction(getattr(activations, name, None)):
-        raise _refusal(name)
+        raise _refusal(name, is_function=True)
 
 
 def _is_operation(value):

@@ -69,7 +69,8 @@ def cluster_weights(
 def strip_clustering(model, check=True):
     """A plain copy of a clustered model: the layers it was made of, each with its clustered weights.
 
-    check: whether both are run on two random inputs, to see that they compute the same.
+    check: whether both are run on two random inputs, or on a batch given instead of True, to see that they compute the
+           same.
 
     Compiled like the model. Raises CompressionError for what is no Keras model, and where the two differ.
     """

@@ -22,7 +22,7 @@ import numpy as np
 from coursekit.compression import architecture, coder
 from coursekit.console import table
 from coursekit.errors import CompressedFileError, CompressionError, FileNotWritten
-from coursekit.keras_internals import without_memory, without_trace
+from coursekit.keras_internals import every_layer, without_memory, without_trace
 from coursekit.paths import write_whole
 
 MAGIC, VERSION = b"ckw", 1
@@ -196,10 +196,11 @@ def save_compressed(model, path, *, codebook="float32", others="float32", names=
         if precision not in _PRECISIONS:
             raise ValueError(f"{what} is {precision!r}; choose one of {', '.join(_PRECISIONS)}")
     _check_model(model)
+    inputs = _inputs_of(check, model)
     described = _described(model, names, custom_objects)
     _check_states(model)
     if check is not False:
-        _check_predictions(model, described, custom_objects, None if check is True else check)
+        _check_predictions(model, described, custom_objects, inputs)
     arrays = []
     for weight in model.weights:
         try:
@@ -234,6 +235,15 @@ def _check_model(model):
             f"{model.name!r} has no weights yet: call it on data or give it an Input, then save it"
         )
 
+    for layer in every_layer(model):
+        mode = getattr(layer, "quantization_mode", None)
+        if mode not in (None, "int8"):
+            raise CompressedFileError(
+                f"layer {layer.name!r} was quantized by Keras to {mode}, which a compressed file doesn't hold: save "
+                f"the model as it was before model.quantize({mode!r}), and quantize it again once it is loaded; int8 "
+                "can be saved"
+            )
+
 
 def _described(model, names, custom_objects):
     """The architecture's bytes, from which a model with the same weights was built on trial."""
@@ -253,6 +263,15 @@ def _described(model, names, custom_objects):
             "differ. Layers shared between nested models and changes made after building are not in a configuration"
         )
     return described
+
+
+def _inputs_of(check, model):
+    from coursekit.compression.probe import batch_of
+
+    try:
+        return batch_of(check, model)
+    except CompressionError as error:
+        raise CompressedFileError(str(error)) from error
 
 
 def _check_states(model):
@@ -322,6 +341,37 @@ def account(path, **limits):
     precision = {what: _PRECISIONS[bool(content[_START] & bit)] for what, bit in _HALF.items()}
     parts = _encode(arrays)[1]
     return model, _summary(model, str(path), arrays, content, described, stream, parts, **precision)
+
+
+# --- what a file would take -------------------------------------------------------------------------------------------
+def arrays_of(model):
+    """Copies of a built model's weights in NumPy, in Keras's order, each of its own dtype, bfloat16 too."""
+    _check_model(model)
+    return [_array(weight).copy() for weight in model.weights]
+
+
+def file_size(model, arrays, *, codebook="float32", others="float32", names=True, custom_objects=None):
+    """Bytes of the file that `save_compressed` would write if the model's weights were these arrays.
+
+    arrays: of the shapes and dtypes of model.weights, in their order; the other arguments are those of
+            `save_compressed`. Nothing is written, decoded or compared.
+
+    Raises CompressedFileError for a model that can't be described, and for NaN.
+    """
+    _check_model(model)
+    described = _described(model, names, custom_objects)
+    stream, _ = _encode([promised(array, codebook, others) for array in arrays])
+    return _START + 1 + len(_varint(len(described))) + len(described) + len(stream)
+
+
+def coded_size(arrays, places, *, codebook="float32", others="float32"):
+    """Bytes, not rounded, that the arrays in these places would take of a file, by themselves: a float.
+
+    arrays: as of `file_size`; those in all other places count as zeros, so that only their shapes matter.
+    """
+    kept = [array if place in places else np.zeros_like(array) for place, array in enumerate(arrays)]
+    _, parts = _encode([promised(array, codebook, others) for array in kept[: max(places) + 1]])
+    return sum(sum(parts[place].values()) for place in places)
 
 
 # --- loading ----------------------------------------------------------------------------------------------------------

@@ -174,7 +174,9 @@ def copy_layer(layer):
 
     Raises CompressionError for a class that cannot be made anew from its configuration.
     """
-    known = {type(inner).__name__: type(inner) for inner in every_layer(layer)}
+    known = {
+        type(inner).__name__: getattr(inner, "class_without_wrappers", type(inner)) for inner in every_layer(layer)
+    }
     for inner in every_layer(layer):  # activations and the like that were never registered with Keras
         known.update({value.__name__: value for value in vars(inner).values() if inspect.isfunction(value)})
     try:
@@ -239,13 +241,14 @@ def _zeros(shape):
 
 
 def copy_state(copy, layer):
-    """Give a copy, of the same weights already, what else the layer has learned, and what its class derives from it.
+    """Give a copy, of the same weights already, what else the layer has learned, and its name; so for layers inside.
 
     That is: the tables of words of StringLookup, IntegerLookup and TextVectorization; the states of recurrent layers
     that keep theirs; and whatever save_own_variables and load_own_variables of a class carry from one to the other, as
     in a file of Keras's own: Normalization computes its mean and variance anew.
     """
     for new, old in zip(every_layer(copy), every_layer(layer), strict=True):
+        new.name = old.name  # a class of one's own makes its layers anew, and Keras counts their names up
         if _has_own(old, "load_own_variables"):
             store = {}
             old.save_own_variables(store)
@@ -313,14 +316,42 @@ def copy_model(model, exchange):
 
     with not_compiled(every_layer(model)):  # clone_model would compile each copy, and fail where it can't
         copy = keras.models.clone_model(model, clone_function=exchange_or_copy, recursive=True)
-    if type(copy) is not type(model) and type(model).train_step is not keras.Model.train_step:
-        raise CompressionError(
-            f"{model.name!r} is made of layers by the __init__ of {type(model).__name__}, and its train_step would be "
-            "lost: keep the layers in attributes and give the class a call method, or give the class no __init__"
-        )
+    check_classes(copy, model)
+    _name_inputs_like(copy, model)
     _freeze_like(copy, model)
     compile_like(copy, model)
     return copy
+
+
+def check_classes(copy, model):
+    """Refuse a copy in which a functional or Sequential model, at any depth, has lost the methods of its class."""
+    for mine, its in zip(_models_in(copy), _models_in(model), strict=False):
+        lost = _defined_in(set(type(its).__mro__) - set(type(mine).__mro__))
+        if lost:
+            ends = "inputs[0], model.outputs[0]" if isinstance(its, keras.Sequential) else "input, model.output"
+            raise CompressionError(
+                f"{its.name!r} is a {type(mine).__name__} model of the class {type(its).__name__}, and a copy would "
+                f"lose its {', '.join(lost)}: take plain = keras.Model(model.{ends}) and, once that is small, "
+                "model.set_weights(small.get_weights()); or keep the layers in attributes and give the class a call "
+                "method"
+            )
+
+
+def _models_in(model):
+    return [inner for inner in every_layer(model) if isinstance(inner, keras.Model)]
+
+
+def _defined_in(classes):
+    """The names of what classes define, without how they are made and described."""
+    names = {name for kind in classes for name in vars(kind)} - {"get_config", "from_config", "_abc_impl"}
+    return sorted(name for name in names if not name.startswith("__"))
+
+
+def _name_inputs_like(copy, model):
+    """Give inputs back the names of their layers, which clone_model takes from tensors (keras_tensor_7)."""
+    inputs = ([one for one in every_layer(each) if isinstance(one, kl.InputLayer)] for each in (copy, model))
+    for mine, its in zip(*inputs, strict=False):
+        mine.name = its.name
 
 
 def _freeze_like(copy, model):

@@ -81,6 +81,40 @@ def _strings(words):
     return tf.constant(words)
 
 
+def batch_of(check, model):
+    """The batch of inputs in an argument check: None for True, False and None, which stand for no batch.
+
+    Raises CompressionError for a batch that the model can't be run on, and for one without rows.
+    """
+    if check is None or isinstance(check, bool):
+        return None
+    takes = f"it takes {_shapes(_input_of(model))} and " if getattr(model, "inputs", None) else ""
+    wanted = f"give check inputs as model(inputs) takes them, or True for random ones: {takes}check is {_shapes(check)}"
+    if any(0 in getattr(one, "shape", ()) for one in keras.tree.flatten(check)):
+        raise CompressionError(f"{model.name!r} can't be checked on a batch of nothing; {wanted}")
+    try:
+        _run(model, check)
+    except Exception as error:  # each layer, and each backend, says in its own way that it can't be called on this
+        raise CompressionError(f"{model.name!r} can't be run on the batch to check it with; {wanted}") from error
+    return check
+
+
+def _shapes(inputs):
+    """The shapes of arrays, in a list or dictionary as they are, in words; the class of what is no array."""
+    named = keras.tree.map_structure(lambda one: _Bare(getattr(one, "shape", type(one).__name__)), inputs)
+    return str(named)
+
+
+class _Bare:
+    """Shown as a shape or a name without quotation marks."""
+
+    def __init__(self, what):
+        self.what = tuple(what) if not isinstance(what, str) else what
+
+    def __repr__(self):
+        return str(self.what)
+
+
 def check_same(one, other, inputs=None):
     """Run both models on the same inputs. Returns whether that was possible.
 
@@ -90,12 +124,13 @@ def check_same(one, other, inputs=None):
     more than rounding does: 1 part in 1,000 of the largest answer, 1 in 20 in half precision. A model that answers
     the same inputs differently each time is not judged.
     """
+    what = f"{ROWS} random inputs" if inputs is None else "the inputs given"
     inputs, first = (inputs, _run(one, inputs)) if inputs is not None else _first_that_runs(one)
     if first is None:
         return False
     off = _difference(first, _run(other, inputs))
     if off is not None and _difference(first, _run(one, inputs)) is None:
-        raise CompressionError(f"on {ROWS} random inputs its answers differ by {off}")
+        raise CompressionError(f"on {what} its answers differ by {off}")
     return True
 
 

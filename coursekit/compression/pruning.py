@@ -135,7 +135,8 @@ def prune_low_magnitude(to_prune, pruning_schedule=None, layers=None, per_layer=
 def strip_pruning(model, check=True):
     """A plain copy of a pruned model: the layers it was made of, each with its pruned weights put to 0.
 
-    check: whether both are run on two random inputs, to see that they compute the same.
+    check: whether both are run on two random inputs, or on a batch given instead of True, to see that they compute the
+           same.
 
     Compiled like the model. Raises CompressionError for what is no Keras model, and where the two differ.
     """

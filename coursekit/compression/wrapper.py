@@ -11,6 +11,7 @@ import inspect
 import keras
 
 from coursekit.compression.model_copy import (
+    check_classes,
     check_is_built,
     check_names,
     chosen_weights,
@@ -23,7 +24,7 @@ from coursekit.compression.model_copy import (
     plain_config,
     run_on_zeros,
 )
-from coursekit.compression.probe import check_same
+from coursekit.compression.probe import batch_of, check_same
 from coursekit.errors import CompressionError
 from coursekit.keras_internals import every_layer, inner_layers, replace_inner_layers, substituted
 
@@ -267,6 +268,7 @@ def _wrap_before_it_is_built(model, rule, kind, settings):
         as_it_is = isinstance(layer, kind) or weightless or not is_chosen(rule, layer)
         layers.append(copy_layer(layer) if as_it_is else _wrap_layer(layer, None, kind, settings, True))
     copy = keras.Sequential(layers, name=model.name)
+    check_classes(copy, model)
     if not wrappers_in(copy, kind):
         raise nothing_chosen(model, kind.VERB)
     compile_like(copy, model)
@@ -295,7 +297,7 @@ class WithWrappers:
 
     def get_config(self):
         """The model without wrappers, and the layers that are wrapped."""
-        kind = type(self).__mro__[2]
+        kind = self.class_without_wrappers
         plain = {
             "module": kind.__module__,
             "class_name": kind.__name__,
@@ -330,8 +332,11 @@ _made = {}  # class: the class that also inherits from WithWrappers
 
 
 def _with_wrappers(kind):
+    if issubclass(kind, WithWrappers):  # some of its layers were wrapped before
+        return kind
     if kind not in _made:
-        _made[kind] = type(kind.__name__, (WithWrappers, kind), {"__module__": kind.__module__})
+        own = {"__module__": kind.__module__, "class_without_wrappers": kind}
+        _made[kind] = type(kind.__name__, (WithWrappers, kind), own)
         register = keras.saving.register_keras_serializable(package="coursekit", name="WithWrappers")
         register(_made[kind]), register(_Maker)  # written under this name, made by the maker
     return _made[kind]
@@ -342,7 +347,7 @@ def _with_layers(model, layers):
     inside = inner_layers(model)
     replace_inner_layers(model, {id(inside[place]): layer for place, layer in layers.items()})
     model.__class__ = _with_wrappers(type(model))
-    model.places_of_wrappers = tuple(layers)
+    model.places_of_wrappers = tuple(sorted({*getattr(model, "places_of_wrappers", ()), *layers}))
     return model
 
 
@@ -391,7 +396,7 @@ def _without_wrappers(model, bare):
     """A model of its own class again, from one made by `_wrap_inside`."""
     config = model.get_config()
     known = {type(inner).__name__: type(inner) for inner in every_layer(model)}
-    known[type(model).__name__] = type(model).__mro__[2]
+    known[type(model).__name__] = model.class_without_wrappers
     with keras.saving.custom_object_scope(known):
         copy = keras.saving.deserialize_keras_object(config["model"], safe_mode=False)
     copy.name = model.name
@@ -422,7 +427,8 @@ def _own_weights(model):
 def strip(model, kind, check=True):
     """A copy of the model without wrappers of a kind, its weights what they had become.
 
-    check: whether both compute the same on a few random inputs is tried, and CompressionError raised where they don't.
+    check: whether both compute the same on a few random inputs, or on a batch of inputs that is given instead of True,
+           is tried, and CompressionError raised where they don't.
     """
 
     def bare(layer):
@@ -436,15 +442,16 @@ def strip(model, kind, check=True):
 
     if not isinstance(model, keras.Layer):
         raise CompressionError(f"a Keras model is needed, and this is {type(model).__name__}")
+    inputs = batch_of(check, model)
     copy = _stripped(model, bare)
     for left in wrappers_in(copy, kind):
         raise CompressionError(
             f"layer {left.name!r} was wrapped by the code of a class of its own, which would wrap it again: take its "
             "values with final_values() and set them in a model made without the wrapper"
         )
-    if check and isinstance(model, keras.Model) and wrappers_in(model, kind):
+    if check is not False and isinstance(model, keras.Model) and wrappers_in(model, kind):
         try:
-            check_same(model, copy)
+            check_same(model, copy, inputs)
         except CompressionError as error:
             raise CompressionError(
                 f"{model.name!r} computes something else without its wrappers ({error}): a layer keeps what it knows "

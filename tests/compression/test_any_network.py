@@ -267,6 +267,92 @@ def weights_of_the_models_own_are_clustered_too():
     assert np.unique(array(cc.strip_clustering(clustered).mix)).size <= 3
 
 
+@keras.saving.register_keras_serializable(package="tests")
+class Graph(keras.Model):
+    """A model whose __init__ makes a functional model, with a method."""
+
+    def __init__(self, width=4, **kwargs):
+        inputs = keras.Input((6,))
+        super().__init__(inputs, layers.Dense(3)(layers.Dense(width, activation="relu")(inputs)), **kwargs)
+
+    def encode(self, x):
+        return self.layers[1](x)
+
+
+class Chain(keras.Sequential):
+    """A Sequential with a method."""
+
+    def encode(self, x):
+        return self.layers[0](x)
+
+
+class MadeOfLayers(keras.Model):
+    """A model whose __init__ makes a functional model, and nothing else."""
+
+    def __init__(self):
+        inputs = keras.Input((6,))
+        super().__init__(inputs, layers.Dense(3)(layers.Dense(4)(inputs)))
+
+
+def a_functional_model_with_methods_is_refused_and_the_advice_leads_somewhere():
+    inputs, chain = keras.Input((6,)), Chain([keras.Input((6,)), layers.Dense(4), layers.Dense(3)])
+    around = keras.Model(inputs, layers.Dense(3)(Graph(name="inside")(inputs)))
+    for model in (Graph(), chain, around, Chain([layers.Dense(4)])):
+        for change in (lambda m: cc.cluster_weights(m, 3), cc.prune_low_magnitude, cc.strip_clustering):
+            with pytest.raises(CompressionError, match=r"a copy would lose its encode: take plain = keras\.Model"):
+                change(model)
+    for model, plain in (
+        (graph := Graph(), keras.Model(graph.input, graph.output)),
+        (chain, keras.Model(chain.inputs[0], chain.outputs[0])),
+    ):
+        small = cc.strip_clustering(cc.cluster_weights(plain, 3))
+        model.set_weights(small.get_weights())
+        assert np.array_equal(outputs(model), outputs(small))
+        assert np.unique(model.get_weights()[0]).size <= 3
+    clustered = cc.cluster_weights(MadeOfLayers(), 3)  # nothing is lost with this class
+    assert len(wrappers_in(clustered)) == 2
+
+
+def a_model_of_its_own_class_is_wrapped_a_layer_at_a_time():
+    model = Coder(width=5)
+    model(X)
+    before = outputs(model)
+    named = [layer.name for layer in model.decoder]
+    for change, strip in ((cc.cluster_weights, cc.strip_clustering), (cc.prune_low_magnitude, cc.strip_pruning)):
+        hows = ({"number_of_clusters": 2}, {"number_of_clusters": 3}) if change is cc.cluster_weights else ({}, {})
+        wrapped = model
+        for how, name in zip(hows, reversed(named), strict=True):
+            wrapped = change(wrapped, layers=[name], **how)
+            assert isinstance(wrapped, Coder) and np.array_equal(outputs(model), before)
+        assert len(wrappers_in(wrapped)) == 2
+        with tempfile.TemporaryDirectory() as folder:
+            wrapped.save(Path(folder) / "half.keras")
+            again = keras.models.load_model(Path(folder) / "half.keras")
+        assert np.array_equal(outputs(again), outputs(wrapped)) and len(wrappers_in(again)) == 2
+        plain = strip(again)
+        assert type(plain) is Coder and np.array_equal(outputs(plain), outputs(wrapped))
+        if change is cc.cluster_weights:
+            assert [np.unique(layer.get_weights()[0]).size for layer in plain.decoder] == [3, 2]
+
+
+def copies_keep_the_names_of_all_layers():
+    first, second, third = keras.Input((6,)), keras.Input((6,)), keras.Input((6,))
+    inner = keras.Model(third, layers.Dense(4)(third))
+    model = keras.Model([first, second], layers.Dense(3)(inner(first) + inner(second)))
+    clustered = cc.cluster_weights(model, 3)
+
+    def names(model):
+        return [operation.name for each in (model, model.get_layer(inner.name)) for operation in each.operations]
+
+    assert names(cc.strip_clustering(clustered)) == names(clustered) == names(model)
+    own = Coder()
+    own(X)
+    clustered = cc.cluster_weights(own, 3, layers=[own.decoder[0]])
+    for copy in (clustered, cc.strip_clustering(clustered)):
+        assert [layer.name for layer in copy.decoder] == [layer.name for layer in own.decoder]
+        assert [layer.name for layer in copy.encoder.layers] == [layer.name for layer in own.encoder.layers]
+
+
 # --- crashes ----------------------------------------------------------------------------------------------------------
 def half_precision_is_clustered():
     for kind in ("float16", "bfloat16"):
@@ -299,6 +385,69 @@ def a_clustered_model_is_saved_as_h5():
         clustered.save(Path(folder) / "model.h5")
         again = keras.models.load_model(Path(folder) / "model.h5")
     assert np.array_equal(outputs(again), outputs(clustered))
+
+
+# --- refusals that lead somewhere -------------------------------------------------------------------------------------
+def what_keras_has_quantized_is_refused_by_name():
+    for mode in ("int4", "float8"):
+        model = sequential(layers.Dense(8), layers.Dense(3))
+        with tempfile.TemporaryDirectory() as folder:
+            cc.save_compressed(model, Path(folder) / "model")
+            again = cc.load_compressed(Path(folder) / "model")
+            model.quantize(mode)
+            says = f"was quantized by Keras to {mode}.*save the model as it was before.*quantize it again"
+            with pytest.raises(CompressedFileError, match=says):
+                cc.save_compressed(model, Path(folder) / "model")
+        again.quantize(mode)
+        assert np.allclose(outputs(again), outputs(model), atol=1e-5)
+
+
+def a_batch_that_does_not_fit_is_refused_in_one_sentence():
+    model = sequential(layers.Dense(8), layers.Dense(3))
+    own = Plain()
+    own(X)
+    wrong = (X[:, :5], X[0], X[:0], {"z": X}, "yes", 1, np.array([["a"] * 6]))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model"
+        for batch in wrong:
+            with pytest.raises(
+                CompressedFileError, match=r"^'sequential\w*' can't be .*takes \(None, 6\) and check is .*$"
+            ):
+                cc.save_compressed(model, path, check=batch)
+        for change, strip in ((cc.cluster_weights, cc.strip_clustering), (cc.prune_low_magnitude, cc.strip_pruning)):
+            for each in (model, own):
+                wrapped = change(each, 3) if change is cc.cluster_weights else change(each)
+                with pytest.raises(CompressionError, match=r"can't be run on the batch .*check is \(32, 5\)$"):
+                    strip(wrapped, check=X[:, :5])
+                strip(wrapped, check=X)
+        assert not path.exists()
+        cc.save_compressed(model, path, check=X)
+
+
+def double(x):
+    return 2 * x
+
+
+def functions_with_names_are_saved_once_they_are_handed_over():
+    nameless = sequential(layers.Lambda(lambda x: 2 * x), layers.Dense(3))
+    model = sequential(layers.Lambda(double), layers.Dense(3))
+    active = sequential(layers.Dense(4, activation=double), layers.Dense(3))
+    both, one = {"Lambda": keras.layers.Lambda, "double": double}, {"double": double}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model"
+        for trusted, says in ((None, "give the layer a function with a name"), (both, "a function without a name")):
+            with pytest.raises(CompressedFileError, match=f"{says}.*custom_objects="):
+                cc.save_compressed(nameless, path, custom_objects=trusted)
+        for made, trusted, says in (
+            (model, both, "a Lambda layer holds Python code"),
+            (active, one, "'double': double"),
+        ):
+            with pytest.raises(CompressedFileError, match=says):
+                cc.save_compressed(made, path)
+            cc.save_compressed(made, path, custom_objects=trusted)
+            with pytest.raises(CompressedFileError, match=says):
+                cc.load_compressed(path)
+            assert np.array_equal(outputs(cc.load_compressed(path, custom_objects=trusted)), outputs(made))
 
 
 # --- refused without need ---------------------------------------------------------------------------------------------
@@ -410,6 +559,12 @@ CASES = (
     a_model_of_its_own_class_keeps_its_methods_and_its_loss,
     a_compiled_model_without_a_configuration_has_a_loss,
     weights_of_the_models_own_are_clustered_too,
+    a_functional_model_with_methods_is_refused_and_the_advice_leads_somewhere,
+    a_model_of_its_own_class_is_wrapped_a_layer_at_a_time,
+    copies_keep_the_names_of_all_layers,
+    what_keras_has_quantized_is_refused_by_name,
+    a_batch_that_does_not_fit_is_refused_in_one_sentence,
+    functions_with_names_are_saved_once_they_are_handed_over,
     half_precision_is_clustered,
     a_frozen_model_stays_frozen,
     a_clustered_model_is_saved_as_h5,

@@ -307,7 +307,7 @@ def test_models_that_cannot_be_saved_are_refused_in_a_sentence(tmp_path):
         (broken(np.nan), "holds NaN"),
         ("a name", "takes a model of Keras 3 and got a str"),
         (own, "can't be written down|is none of Keras's own layers"),
-        (strange, "'Lambda' is none of Keras's own layers|can't be written down"),
+        (strange, "a Lambda layer holds Python code"),
     ):
         with pytest.raises(CompressedFileError, match=message):
             save_compressed(model, tmp_path / "model")
@@ -496,6 +496,33 @@ def test_a_model_above_the_callers_limit_is_refused(content, tmp_path):
     refused(tmp_path / "model", content, "23 weights, and at most 22 are allowed", max_parameters=22)
     (tmp_path / "model").write_bytes(content)
     assert load_compressed(tmp_path / "model", max_parameters=23).count_params() == 23
+
+
+def called_on(token, arguments, **words):
+    """A network with a layer that is called on these constants, and computes from them while it is built."""
+    numbers = [{"class_name": "__tensor__", "config": {"value": one, "dtype": "float32"}} for one in arguments]
+    layers_of = [["InputLayer", {"shape": [4]}], [token, words | {"in": [[numbers, {}]]}]]
+    return ["Functional", {"layers": [*layers_of, ["Dense", {"units": 2, "in": [[[["@", 2]], {}]]}]]}]
+
+
+FROM_NOTHING = {
+    "Tile": called_on("numpy.Tile", [[1.0]], repeats=90_000_000),
+    "Repeat": called_on("numpy.Repeat", [[1.0]], repeats=90_000_000),
+    "BroadcastTo": called_on("numpy.BroadcastTo", [[1.0]], shape=[9000, 9000]),
+    "OneHot": called_on("nn.OneHot", [[1.0]], num_classes=90_000_000),
+    "Linspace": called_on("numpy.Linspace", [0.0, 1.0], num=90_000_000),
+    "Vander": called_on("numpy.Vander", [[1.0]], N=90_000_000),
+    "Outer": called_on("numpy.Outer", [[0.0] * 9000, [0.0] * 9000]),
+    "SVD": called_on("linalg.SVD", [[[0.0] * 600] * 600]),
+    "Resizing": called_on("Resizing", [[[[[1.0]]]]], height=9000, width=9000),
+    "RepeatVector": called_on("RepeatVector", [[[1.0]]], n=90_000_000),
+}
+
+
+@pytest.mark.parametrize("name", FROM_NOTHING)
+def test_a_file_that_computes_from_constants_is_refused_before_anything_is_built(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(architecture, "build", None)
+    refused(tmp_path / "model", described(FROM_NOTHING[name]), "called on numbers alone")
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

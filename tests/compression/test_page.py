@@ -66,6 +66,19 @@ def refusals():
         model(np.ones((2, 5, 3)))
         return model
 
+    class Graph(keras.Model):
+        def __init__(self):
+            inputs = keras.Input((6,))
+            super().__init__(inputs, dense()(inputs), name="graph")
+
+        def encode(self, x):
+            return x
+
+    def quantized():
+        model = net(dense())
+        model.quantize("int4")
+        return model
+
     def cut(file):
         Path("cut.ckw").write_bytes(Path(file).read_bytes()[:-1])
         return "cut.ckw"
@@ -83,6 +96,10 @@ def refusals():
         "a table": lambda: cc.save_compressed(looked_up(), "x.ckw"),
         "a state": lambda: cc.save_compressed(with_state(), "x.ckw"),
         "float16": lambda: cc.save_compressed(filled(1e6), "x.ckw", codebook="float16"),
+        "methods": lambda: cc.cluster_weights(Graph(), 3),
+        "quantized": lambda: cc.save_compressed(quantized(), "x.ckw"),
+        "a batch": lambda: cc.save_compressed(net(dense()), "x.ckw", check=np.ones((2, 5))),
+        "code": lambda: cc.save_compressed(net(layers.Lambda(lambda x: x), dense()), "x.ckw"),
         "a limit": lambda: cc.load_compressed("digits.ckw", max_parameters=1000),
         "a cut file": lambda: cc.load_compressed(cut("digits.ckw")),
         "an argument": lambda: cc.prune_low_magnitude(net(dense()), block_size=(1, 1)),
