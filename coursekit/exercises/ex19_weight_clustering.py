@@ -6,7 +6,16 @@ import numpy as np
 
 from coursekit.arrays import as_array
 from coursekit.exercises import NOT_ATTEMPTED, exercise
-from coursekit.exercises.answers import close, compare_letters, compare_numbers, missing, numbers, parts_of
+from coursekit.exercises.answers import (
+    CHANGED,
+    changed,
+    close,
+    compare_letters,
+    compare_numbers,
+    missing,
+    numbers,
+    parts_of,
+)
 from coursekit.exercises.smaller_network import check_smaller_network
 
 NOTHING = "with {} your function returns nothing, and with others it does"
@@ -28,9 +37,12 @@ def check_one_round(one_round):
         if empty:
             weights = rng.permutation(np.append(weights, rng.uniform(19, 21, 10)))
             centroids = np.concatenate([[-30.0], chosen, [10.0, 20.0, 30.0]])
-        got = one_round(weights.copy(), centroids.copy())
+        given = weights.copy(), centroids.copy()
+        got = one_round(*given)
         if missing(got):
             return NOTHING.format("a cluster without weights") if empty else NOT_ATTEMPTED
+        if changed(given, (weights, centroids)):
+            return CHANGED
         parts = parts_of(got, 2)
         pair = None if parts is None else [numbers(part) for part in parts]
         if pair is None or any(part is None for part in pair):
@@ -152,9 +164,12 @@ def check_size_of_layer(size_of_layer):
             values[3:5] = -values[1], values[2] * (1 + 2e-5)
         weights = rng.choice(values, size=shape, p=rng.dirichlet(np.full(k, 1.5)))
         weights.ravel()[rng.permutation(weights.size)[:k]] = values  # each at least once
-        got = size_of_layer(weights.copy())
+        given = weights.copy()
+        got = size_of_layer(given)
         if missing(got):
             return NOTHING.format("a tensor of one value") if k == 1 else NOT_ATTEMPTED
+        if changed(given, weights):
+            return CHANGED
         parts = parts_of(got, 2, stacked=True)
         pair = None if parts is None else [numbers(part) for part in parts]
         if pair is None or any(part is None or part.shape != () for part in pair):
@@ -215,9 +230,12 @@ def check_codebook_gradient(codebook_gradient):
         used = np.arange(k) if unused is None else np.delete(np.arange(k), unused)
         slopes, indices = rng.normal(size=shape), rng.choice(used, shape)
         indices.ravel()[: len(used)] = used
-        got = codebook_gradient(slopes.copy(), indices.copy(), k)
+        given = slopes.copy(), indices.copy()
+        got = codebook_gradient(*given, k)
         if missing(got):
             return NOT_ATTEMPTED
+        if changed(given, (slopes, indices)):
+            return CHANGED
         got = numbers(got)
         if got is None:
             return f"return {k} numbers, one for each centroid"
@@ -287,9 +305,12 @@ def check_centroids_with_zero(centroids_with_zero):
         if turn % 8 == 1:  # weights that repeat
             below, above = (np.append(side, np.repeat(side[:1], more)) for side, more in ((below, 40), (above, 5)))
         weights = rng.permutation(np.concatenate([below, above, np.zeros(200)])).astype("float32")
-        got = centroids_with_zero(weights.copy(), k)
+        given = weights.copy()
+        got = centroids_with_zero(given, k)
         if missing(got):
             return NOT_ATTEMPTED
+        if changed(given, weights):
+            return CHANGED
         got = numbers(got)
         if got is None or got.ndim != 1:
             return f"return {k} numbers"

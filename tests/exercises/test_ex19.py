@@ -8,6 +8,7 @@ import pytest
 
 from coursekit.compression.centroids import optimal_centroids
 from coursekit.exercises import NOT_ATTEMPTED, attempt
+from coursekit.exercises.answers import CHANGED
 
 TIMES = 30
 
@@ -436,3 +437,29 @@ def test_whole_numbers_are_not_cut_off():
         return boundaries, moved
 
     assert None not in outcomes("19.1", in_the_type_of_the_centroids, 5)
+
+
+# --- what was handed in stays as it was -------------------------------------------------------------------------------
+def writing(answer):
+    """The right answer, which then turns the first array that it was given around, as an in-place sort would."""
+
+    def changing(array, *more):
+        result = answer(array, *more)
+        array[...] = array[::-1].copy()
+        return result
+
+    return changing
+
+
+@pytest.mark.parametrize(
+    "exercise, answer",
+    [
+        ("19.1", one_round()),
+        ("19.3", layer_size()),
+        ("19.4", summed),
+        ("19.6", with_zero),
+    ],
+)
+def test_an_answer_that_writes_into_what_it_was_given_hears_so(exercise, answer):
+    assert attempt(exercise, writing(answer)) == CHANGED
+    assert attempt(exercise, answer) is None
