@@ -170,6 +170,33 @@ def without_memory():
 
 
 @contextlib.contextmanager
+def zeros_for_weights():
+    """While the block runs, layers make their weights of zeros, whatever their initializers: the values follow.
+
+    So that a model that is read from a file, or a copy, costs no random numbers that nobody sees, and no factorization
+    of a large matrix where the initializer is orthogonal.
+
+    Relies on: a layer makes each of its weights by add_weight, with the initializer as a keyword or in second place.
+    """
+    from keras import Layer
+
+    made_as_told = Layer.add_weight
+
+    def made_of_zeros(layer, *args, **keywords):
+        if len(args) > 1:
+            args = (args[0], "zeros", *args[2:])
+        else:
+            keywords["initializer"] = "zeros"
+        return made_as_told(layer, *args, **keywords)
+
+    Layer.add_weight = made_of_zeros
+    try:
+        yield
+    finally:
+        Layer.add_weight = made_as_told
+
+
+@contextlib.contextmanager
 def not_compiled(models):
     """While the block runs, these models say that they are not compiled, so clone_model does not compile a copy.
 

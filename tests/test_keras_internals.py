@@ -202,6 +202,33 @@ def test_without_memory():
         assert all(one._value is None for one in model.weights)
 
 
+class FiveInSecondPlace(layers.Layer):
+    """Makes a weight with the initializer in second place."""
+
+    def build(self, shape):
+        self.five = self.add_weight((2,), keras.initializers.Constant(5))
+
+    def call(self, x):
+        return x + ops.sum(self.five)
+
+
+def test_zeros_for_weights():
+    def made():
+        cells = layers.LSTM(3, recurrent_initializer="orthogonal", bias_initializer="ones")
+        attention = layers.MultiHeadAttention(2, 3)
+        inputs = keras.Input((5, 4))
+        outputs = layers.Dense(2)(FiveInSecondPlace()(cells(attention(inputs, inputs))))
+        return keras.Model(inputs, outputs)
+
+    with promise("zeros_for_weights"):
+        with internals.zeros_for_weights():
+            model = made()
+        assert len(model.weights) == 14
+        assert all(not np.any(ops.convert_to_numpy(weight)) for weight in model.weights)
+        assert type(model.layers[2].cell.recurrent_initializer).__name__ == "Orthogonal"
+        assert all(np.any(ops.convert_to_numpy(weight)) for weight in made().weights if "bias" not in weight.path)
+
+
 def test_not_compiled():
     class NotKnownToKeras(keras.losses.Loss):
         def call(self, y_true, y_pred):

@@ -22,7 +22,7 @@ import numpy as np
 from coursekit.compression import architecture, coder
 from coursekit.console import table
 from coursekit.errors import CompressedFileError, CompressionError, FileNotWritten
-from coursekit.keras_internals import every_layer, without_memory, without_trace
+from coursekit.keras_internals import every_layer, without_memory, without_trace, zeros_for_weights
 from coursekit.paths import write_whole
 
 MAGIC, VERSION = b"ckw", 1
@@ -290,7 +290,7 @@ def _check_predictions(model, described, custom_objects, inputs):
     from coursekit.compression.model_copy import derive_state
     from coursekit.compression.probe import check_same
 
-    with without_trace():
+    with without_trace(), zeros_for_weights():
         copy = architecture.build(architecture.unpack(described), custom_objects)
     for mine, its in zip(copy.weights, model.weights, strict=True):
         mine.assign(its)
@@ -393,7 +393,8 @@ def load_compressed(path, *, max_parameters=100_000_000, custom_objects=None):
     with without_memory():
         trial = architecture.weights_of(architecture.build(architecture.without_states(description), custom_objects))
     _check_size(trial, max_parameters)
-    model = architecture.build(description, custom_objects)
+    with zeros_for_weights():
+        model = architecture.build(description, custom_objects)
     wanted = architecture.weights_of(model)
     _check_size(wanted, max_parameters)
     for weight, array in zip(model.weights, _decode(stream, wanted), strict=True):

@@ -5,6 +5,7 @@ count (kernels and embeddings; not biases, not the scale of a normalization); wh
 of the model that shares nothing with it. Born in notebook 18.
 """
 
+import contextlib
 import inspect
 from dataclasses import dataclass
 
@@ -12,7 +13,13 @@ import keras
 from keras import layers as kl
 
 from coursekit.errors import CompressionError
-from coursekit.keras_internals import every_layer, inner_layers, not_compiled, own_trainable_variables
+from coursekit.keras_internals import (
+    every_layer,
+    inner_layers,
+    not_compiled,
+    own_trainable_variables,
+    zeros_for_weights,
+)
 
 # What of a layer is taken, by class; a class stands for what inherits from it, and the first that fits counts.
 _NOTHING_OF = (
@@ -180,10 +187,12 @@ def copy_layer(layer):
     for inner in every_layer(layer):  # activations and the like that were never registered with Keras
         known.update({value.__name__: value for value in vars(inner).values() if inspect.isfunction(value)})
     try:
-        with keras.saving.custom_object_scope(known), not_compiled(every_layer(layer)):
+        no_values = zeros_for_weights() if layer.built else contextlib.nullcontext()
+        with keras.saving.custom_object_scope(known), not_compiled(every_layer(layer)), no_values:
             copy = _made_anew(layer)
+            if layer.built:
+                _build_like(copy, layer)
         if layer.built:
-            _build_like(copy, layer)
             copy.set_weights(layer.get_weights())
             copy_state(copy, layer)
         else:

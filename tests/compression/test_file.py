@@ -525,6 +525,27 @@ def test_a_file_that_computes_from_constants_is_refused_before_anything_is_built
     refused(tmp_path / "model", described(FROM_NOTHING[name]), "called on numbers alone")
 
 
+DEAR = {  # whose initializers would factor large matrices, or draw millions of numbers, for weights that then follow
+    "Orthogonal": ["Dense", {"units": 2000, "kernel_initializer": ["Orthogonal"]}],
+    "LSTM": ["LSTM", {"units": 900}],
+    "He": ["Dense", {"units": 4000, "kernel_initializer": ["HeNormal"]}],
+}
+
+
+@pytest.mark.parametrize("name", DEAR)
+def test_a_file_makes_no_initializer_compute(name, tmp_path, monkeypatch):
+    """Here the file ends after its description, so that all weights are read as zeros."""
+    shape = [5, 4] if name == "LSTM" else [2000]
+    network = ["Sequential", {"layers": [["InputLayer", {"shape": shape}], DEAR[name]]}]
+    (tmp_path / "model").write_bytes(described(network, b""))
+    for one in (keras.initializers.Orthogonal, keras.initializers.GlorotUniform, keras.initializers.HeNormal):
+        monkeypatch.setattr(one, "__call__", None)
+    model = load_compressed(tmp_path / "model")
+    kind = DEAR[name][1].get("kernel_initializer", ["GlorotUniform"])[0]
+    layer = model.layers[-1]
+    assert type(getattr(layer, "cell", layer).kernel_initializer).__name__ == kind  # as it would be trained anew
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_altered_contents_with_the_right_checksum_are_read_or_refused(content, tmp_path_factory, data):
