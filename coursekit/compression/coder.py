@@ -12,6 +12,9 @@ Langdon, 1981). That costs a table's bytes once, while the counts are small, and
   can never differ by a rounding.
 - Weights that have no codebook: byte by byte, the bytes with sign and exponent by their counts.
 
+Positions are found step by step, some columns of a row at a time, and each step takes tens of microseconds. So that no
+file can keep a reader busy for hours, their number is limited by that of the weights, in writing as in reading.
+
 Each function below serves for writing, for reading and for counting bits: a channel is handed the symbols, or None
 when it is to find them, and returns them. Born in notebook 19.
 """
@@ -29,6 +32,7 @@ _LIMIT = 18 * _STEP  # no estimate is surer than 2 to the -18
 _PRIOR = 2  # how many symbols' worth a new context trusts the average of all
 _START = (26000, 26000, 26000, 13000)  # weights of column, row, channel and block, in 65,536ths
 MOST_VALUES = 4096  # in a codebook
+MOST_STEPS = 2**16  # of positions in a file, and one more for every eight weights
 
 
 # --- channels ---------------------------------------------------------------------------------------------------------
@@ -40,6 +44,7 @@ class Counter:
 
     def __init__(self):
         self._bits, self.part, self.counts, self._waiting = {}, "", {}, []
+        self.steps_left = MOST_STEPS
 
     def categorical(self, shares):
         return None, shares / shares.sum()
@@ -112,7 +117,7 @@ class Reader:
         from constriction import stream
 
         words = np.frombuffer(content + bytes(-len(content) % 4 + 8), dtype="<u4").astype(np.uint32)
-        self.counts = {}
+        self.counts, self.steps_left = {}, MOST_STEPS
         self.models, self.coder = stream.model, stream.queue.RangeDecoder(words)
 
     def start(self, part):
@@ -280,7 +285,8 @@ def tensor(channel, bits, shape, dtype, periods=()):
     if not n:
         return np.zeros(0, dtype)
     layouts = layouts_of(shape, periods)
-    plan = (None, None) if bits is None else choose(bits, layouts, dtype)
+    channel.steps_left += n // 8
+    plan = (None, None) if bits is None else choose(bits, layouts, dtype, channel.steps_left)
     return _coded(channel, bits, n, dtype, layouts, *plan)
 
 
@@ -298,16 +304,23 @@ def layouts_of(shape, periods=()):
     return ways[:2] + ([(inputs, units, min(max(least, 64), units), False)] if units > 1 else [])
 
 
-def choose(bits, layouts, dtype):
+def steps_of(rows, columns, period, transposed):
+    """How many steps `positions` takes in a layout."""
+    return rows * -(-columns // min(period, columns))
+
+
+def choose(bits, layouts, dtype, most_steps=MOST_STEPS):
     """(how positions of zeros are coded, whether the rest has a codebook), the cheapest, tried one by one.
 
-    The first is 0 where zeros are coded like other values, else 1 + the place of a layout.
+    The first is 0 where zeros are coded like other values, else 1 + the place of a layout; layouts that take more than
+    `most_steps` steps are passed over.
     """
     if bits.min() == bits.max():
         return 0, True  # one value, in a codebook, and nothing else to say
     zeros = bits == 0
     best, plan = np.inf, None
-    for sparse in range(1 + len(layouts)) if zeros.any() else (0,):
+    short = [1 + place for place, layout in enumerate(layouts) if steps_of(*layout) <= most_steps]
+    for sparse in (0, *short) if zeros.any() else (0,):
         cost = Counter()
         if sparse:
             _positions(cost, bits, *layouts[sparse - 1])
@@ -326,6 +339,9 @@ def _coded(channel, bits, n, dtype, layouts, sparse, book):
     book = bool(choice(channel, None if book is None else int(book), 2))
     if not sparse:
         return _values(channel, bits, n, dtype, book)
+    channel.steps_left -= steps_of(*layouts[sparse - 1])
+    if channel.steps_left < 0:
+        raise CompressedFileError("the file's weights would take more steps to decode than so many weights may")
     there = _positions(channel, bits, *layouts[sparse - 1])
     found = np.zeros(n, dtype)
     found[there] = _values(channel, None if bits is None else bits[there], int(there.sum()), dtype, book)

@@ -166,6 +166,38 @@ def test_any_bytes_are_read_as_something_or_refused(content, shape, dtype):
     assert found.dtype == dtype and found.size == np.prod(shape)
 
 
+def tall_tensor():
+    """(300000, 2), every other number zero: an input at a time, positions would take 300,000 steps."""
+    return np.tile(np.array([[0, 1], [2, 0]], dtype=np.uint32), (150_000, 1))
+
+
+def test_positions_that_would_take_too_many_steps_are_laid_out_in_another_way():
+    tall = tall_tensor()
+    assert max(coder.steps_of(*layout) for layout in coder.layouts_of(tall.shape)) > coder.MOST_STEPS + tall.size // 8
+    [again], _, _ = round_trip([tall])
+    assert np.array_equal(again, tall)
+
+
+def test_a_file_that_asks_for_too_many_steps_is_refused_before_they_are_taken(monkeypatch):
+    tall, writer = tall_tensor(), coder.Writer()
+    layouts = coder.layouts_of(tall.shape)
+    dearest = int(np.argmax([coder.steps_of(*layout) for layout in layouts]))
+    writer.start("choices")
+    coder.choice(writer, 1 + dearest, 1 + len(layouts))  # as `tensor` would write it
+    monkeypatch.setattr(coder, "positions", None)
+    with pytest.raises(CompressedFileError, match="more steps to decode"):
+        coder.tensor(coder.Reader(writer.content() + bytes(9)), None, tall.shape, tall.dtype)
+
+
+def test_the_steps_of_all_tensors_count_together():
+    small = np.eye(40, 64, dtype=np.uint32)
+    channel = coder.Writer()
+    before = channel.steps_left
+    for _ in range(3):
+        coder.tensor(channel, small.reshape(-1), small.shape, small.dtype)
+    assert before + 3 * small.size // 8 - 3 * 64 <= channel.steps_left < before + 3 * small.size // 8
+
+
 def test_a_number_above_what_can_stand_is_refused():
     writer = coder.Writer()
     coder.number(writer, 900, 1000)
