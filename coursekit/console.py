@@ -53,6 +53,18 @@ def progress(steps, label="", *, unit="epoch"):
     return Bar(**how_many, desc=label or None, unit=unit, file=sys.stdout, leave=False, disable=off, ncols=80)
 
 
+def late_progress(steps, label="", *, unit="step", seconds=3):
+    """A bar like that of `progress(steps)`, which is not shown before so many seconds have passed.
+
+    For what usually takes a moment:  with late_progress(len(tensors), "compressing") as bar: bar.update()
+    """
+    from tqdm import tqdm
+
+    off = os.environ.get("COURSEKIT_PROGRESS", "").lower() == "off"
+    shown = {"file": sys.stdout, "leave": False, "disable": off, "ncols": 80, "delay": seconds}
+    return tqdm(total=steps, desc=label or None, unit=unit, **shown)
+
+
 def table(heads, rows, *, left=1):
     """Rows as text in columns, for print(): as wide as what stands in them, two spaces apart.
 

@@ -20,7 +20,7 @@ from textwrap import indent
 import numpy as np
 
 from coursekit.compression import architecture, coder
-from coursekit.console import table
+from coursekit.console import late_progress, table
 from coursekit.errors import CompressedFileError, CompressionError, FileNotWritten
 from coursekit.keras_internals import every_layer, without_memory, without_trace, zeros_for_weights
 from coursekit.paths import write_whole
@@ -139,8 +139,8 @@ def _dtype(name):
     return np.dtype(getattr(ml_dtypes, name, name))
 
 
-def _encode(arrays):
-    """(bytes, [{part: bytes}] for each) of a list of arrays."""
+def _encode(arrays, bar=None):
+    """(bytes, [{part: bytes}] for each) of a list of arrays. bar: moved on by one for each."""
     channel, shapes, parts = coder.Writer(), [], []
     for array in arrays:
         before, stored = channel.bits(), _half_if_exact(array)
@@ -152,11 +152,13 @@ def _encode(arrays):
         after = channel.bits()
         parts.append({part: (after[part] - before.get(part, 0)) / 8 for part in after})
         shapes.append(array.shape)
+        if bar is not None:
+            bar.update()
     return channel.content(), parts
 
 
-def _decode(content, wanted):
-    """The arrays again; wanted: their (name, shape, dtype)."""
+def _decode(content, wanted, bar=None):
+    """The arrays again; wanted: their (name, shape, dtype). bar: moved on by one for each."""
     channel, shapes, arrays = coder.Reader(content), [], []
     for _, shape, name in wanted:
         dtype = _dtype(name)
@@ -166,6 +168,8 @@ def _decode(content, wanted):
         bits = coder.tensor(channel, None, shape, np.dtype(f"u{stored_dtype.itemsize}"), _periods(shapes))
         arrays.append(bits.view(stored_dtype).astype(dtype).reshape(shape))
         shapes.append(shape)
+        if bar is not None:
+            bar.update()
     return arrays
 
 
@@ -188,7 +192,8 @@ def save_compressed(model, path, *, codebook="float32", others="float32", names=
     check:    whether the model and a copy of it, built from the description and the weights, are run on two random
               inputs, to see that they compute the same. A batch of inputs is taken instead of random ones.
 
-    Before it is written, it is read back from memory and compared. Returns a `Summary`. Raises CompressedFileError if
+    Before it is written, it is read back from memory and compared; a bar shows how far that is where it takes longer
+    than three seconds. Returns a `Summary`. Raises CompressedFileError if
     the model can't be described, is not built or holds NaN, if it keeps more than its weights and would compute
     something else once loaded, or if the disk is full or read-only; ValueError for another precision.
     """
@@ -207,14 +212,14 @@ def save_compressed(model, path, *, codebook="float32", others="float32", names=
             arrays.append(promised(_array(weight), codebook, others))
         except CompressedFileError as error:
             raise CompressedFileError(f"{weight.path} can't be saved: {error}") from error
-    stream, parts = _encode(arrays)
+    with late_progress(2 * len(arrays), "compressing", unit="tensor") as bar:
+        stream, parts = _encode(arrays, bar)
+        decoded = _decode(stream, architecture.weights_of(model), bar)
     promise = _HALF["codebook"] * (codebook == "float16") | _HALF["others"] * (others == "float16")
     head = MAGIC + bytes([VERSION])
     body = bytes([promise]) + _varint(len(described)) + described + stream
     content = head + zlib.crc32(head + body).to_bytes(4, "little") + body
-    for weight, array, again in zip(
-        model.weights, arrays, _decode(stream, architecture.weights_of(model)), strict=True
-    ):
+    for weight, array, again in zip(model.weights, arrays, decoded, strict=True):
         if not np.array_equal(bits_of(array), bits_of(again)):
             raise CompressedFileError(f"{weight.path} did not come back as it was; please report this, with the model")
     try:
@@ -397,7 +402,9 @@ def load_compressed(path, *, max_parameters=100_000_000, custom_objects=None):
         model = architecture.build(description, custom_objects)
     wanted = architecture.weights_of(model)
     _check_size(wanted, max_parameters)
-    for weight, array in zip(model.weights, _decode(stream, wanted), strict=True):
+    with late_progress(len(wanted), "reading", unit="tensor") as bar:
+        decoded = _decode(stream, wanted, bar)
+    for weight, array in zip(model.weights, decoded, strict=True):
         weight.assign(array)
     derive_state(model)
     return model

@@ -26,6 +26,7 @@ from hypothesis.extra import numpy as hnp
 from keras import layers
 from networks import array, inputs_for, lazy, nested, recurrent, reference, residual, shared, tiny, two_outputs
 
+from coursekit import console
 from coursekit.compression import architecture, file, load_compressed, save_compressed
 from coursekit.errors import CompressedFileError
 
@@ -247,6 +248,16 @@ def test_saving_changes_no_random_number_and_no_name(tmp_path):
     save_compressed(model, tmp_path / "model")
     assert random.getstate() == state
     assert int(layers.Dense(1).name.split("_")[-1]) == int(name.split("_")[-1]) + 1
+
+
+def test_a_bar_counts_the_tensors_of_writing_reading_back_and_loading(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("COURSEKIT_PROGRESS", raising=False)
+    at_once = lambda *given, **words: console.late_progress(*given, **words, seconds=0)
+    monkeypatch.setattr(file, "late_progress", at_once)
+    save_compressed(tiny(), tmp_path / "model")
+    load_compressed(tmp_path / "model")
+    shown = capsys.readouterr().out
+    assert "compressing" in shown and "reading" in shown
 
 
 def test_a_compiled_model_is_saved_without_its_optimizer(tmp_path):
