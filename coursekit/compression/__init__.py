@@ -18,12 +18,14 @@ from importlib import import_module
 _HOME_OF = {
     "CentroidInitialization": "centroids",
     "ConstantSparsity": "pruning",
+    "CountBytes": "entropy",
     "PolynomialDecay": "pruning",
     "UpdatePruningStep": "pruning",
     "cluster_scope": "clustering",
     "cluster_weights": "clustering",
     "estimate_size": "planning",
     "load_compressed": "file",
+    "penalize_entropy": "entropy",
     "plan": "planning",
     "prune_low_magnitude": "pruning",
     "prune_scope": "pruning",
@@ -31,6 +33,7 @@ _HOME_OF = {
     "sensitivity": "planning",
     "size_report": "reports",
     "strip_clustering": "clustering",
+    "strip_entropy": "entropy",
     "strip_pruning": "pruning",
 }  # name of a class or function: the module that holds it
 
@@ -50,4 +53,5 @@ def __dir__():
 
 
 import_module("coursekit.compression.clustering")
+import_module("coursekit.compression.entropy")
 import_module("coursekit.compression.pruning")

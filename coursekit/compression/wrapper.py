@@ -57,6 +57,10 @@ class WeightWrapper(keras.layers.Wrapper):
         """Why a weight is too small to be changed, in a sentence; None where it is not. settings: keyword arguments."""
         return None
 
+    def all_positions(self, positions):
+        """The positions of the weights to change, from those that count; a place to add others, such as biases."""
+        return positions
+
     def make_state(self, variables, names):
         """Create the variables that `changed` needs."""
         raise NotImplementedError
@@ -86,6 +90,7 @@ class WeightWrapper(keras.layers.Wrapper):
         if self.positions is None:
             ids = {id(one.variable) for one in _large_enough(self.layer, None, type(self), vars(self))[0]}
             self.positions = [position for position, weight in enumerate(self.layer.weights) if id(weight) in ids]
+        self.positions = self.all_positions(self.positions)
         names = {}
         with contextlib.suppress(CompressionError):  # of a layer inside that a rule has left out
             chosen = chosen_weights(self.layer, method=self.METHOD, verb=self.VERB)
@@ -190,10 +195,10 @@ def check_is_plain(model, kind):
 
 
 def _wrapped_already(wrapper):
+    stripped_by = {"cluster": "strip_clustering", "prune": "strip_pruning", "compress": "strip_entropy"}[wrapper.VERB]
     return CompressionError(
-        f"layer {wrapper.name!r} is being {wrapper.PAST} already: strip the model first "
-        f"(strip_{'clustering' if wrapper.VERB == 'cluster' else 'pruning'}); zeros made by pruning are kept by "
-        "preserve_sparsity=True"
+        f"layer {wrapper.name!r} is being {wrapper.PAST} already: strip the model first ({stripped_by}); zeros made by "
+        "pruning are kept by preserve_sparsity=True"
     )
 
 
