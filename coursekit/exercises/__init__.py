@@ -165,6 +165,11 @@ def _what_there_is(number):
     return '; an id is the number of the notebook, a point and the number of the exercise, such as "9.2"'
 
 
+def what_it_raised(error, answer):
+    """One line on an exception from the student's function, for a checker that adds what it was called with."""
+    return _hint_from(error, answer)
+
+
 def _hint_from(error, answer):
     """One line from an exception: what was raised, and where in the student's function.
 

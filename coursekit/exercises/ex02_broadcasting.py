@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 
 from coursekit.arrays import as_array
-from coursekit.exercises import NOT_ATTEMPTED, exercise
+from coursekit.exercises import NOT_ATTEMPTED, exercise, what_it_raised
 from coursekit.exercises.answers import CHANGED, changed, close, missing, numbers, worst_entry
 
 
@@ -149,7 +149,23 @@ def check_standardize(standardize):
             return "return the batch as one array of numbers"
         if hint := _standardize_hint(got, batch, black):
             return hint
-    return None
+    return _faint_hint(standardize, rng)
+
+
+def _faint_hint(standardize, rng):
+    """A hint if a channel that varies by 0.01 is taken for one that doesn't vary.
+
+    Ten percent are allowed: an epsilon of 1e-4 beside the standard deviation, or of 1e-5 below the root, is none.
+    """
+    batch = rng.normal(size=(2, 6, 5, 2))  # image, height, width, channel
+    batch *= 0.01 / batch.std(axis=(1, 2), keepdims=True)
+    batch[0] *= 100
+    right = (batch - batch.mean(axis=(1, 2), keepdims=True)) / batch.std(axis=(1, 2), keepdims=True)
+    got = numbers(standardize(batch.copy()))
+    if got is not None and got.shape == right.shape and np.allclose(got, right, rtol=0.1, atol=0.01):
+        return None
+    said = "" if got is None or got.shape != right.shape else f": {worst_entry(got, right)}"
+    return f"a channel with the standard deviation 0.01 varies, although little{said}"
 
 
 def _standardize_hint(got, batch, black):
@@ -185,18 +201,20 @@ def _standardize_hint(got, batch, black):
     if mine(right := as_if((1, 2))):
         return None
     if np.allclose(got[varied], right[varied], rtol=3e-3, atol=3e-3):
-        return _black_hint(got[black], batch[black])
+        return _black_hint(got, right, batch, black)
     mean, deviation = batch.mean(axis=(1, 2)), batch.std(axis=(1, 2))
     if len(batch) == batch.shape[2] and mine((batch - mean) / np.where(deviation == 0, 1, deviation)):
         return f"wrong for a batch of shape {batch.shape}, where two axes have the same size: see what keepdims does"
     return worst_entry(got, right)
 
 
-def _black_hint(got, black):
-    """What is wrong with the one channel (height, width) that is the same everywhere."""
-    said = f"a channel that is {black[0, 0]} everywhere should become zeros; {worst_entry(got, np.zeros(got.shape))}"
-    if black.std() > 0 and np.allclose(np.abs(got), 1):  # a tiny difference from the mean, divided by itself
-        return f"{said}: its mean is rounded, so comparing its standard deviation with 0 is not safe"
+def _black_hint(got, right, batch, black):
+    """What is wrong with the one channel, batch[black], that is the same everywhere."""
+    as_yours = right.copy()
+    as_yours[black] = got[black]
+    said = f"a channel that is {batch[black][0, 0]} everywhere should become zeros; {worst_entry(as_yours, right)}"
+    if batch[black].std() > 0 and np.allclose(np.abs(got[black]), 1):  # a tiny difference, divided by itself
+        return f"{said}: the mean of equal numbers may be rounded, and then the standard deviation is tiny and not 0"
     return said
 
 
@@ -223,16 +241,21 @@ def check_manhattan(manhattan):
             return hint
     if hint := _other_library_hint(manhattan, x, y):
         return hint
-    n, m, d = 120, 100, 60
-    x, y = rng.normal(size=(n, d)), rng.normal(size=(m, d))
+    for n, m, d in [(120, 100, 60), (20, 50, 1000)]:  # in the second a loop over points holds too much, too
+        if hint := _memory_hint(manhattan, rng.normal(size=(n, d)), rng.normal(size=(m, d))):
+            return hint
+    return None
+
+
+def _memory_hint(manhattan, x, y):
     given = x.copy(), y.copy()
     got, peak = _measured(lambda: manhattan(*given))
     if hint := _manhattan_hint(got, x, y):
         return hint
-    times = peak / (n * m * 8)
+    times = peak / (len(x) * len(y) * 8)
     if times > BUDGET:
         return (
-            f"the distances are right, but for shapes ({n}, {d}) and ({m}, {d}) you held {times:.1f} times the memory "
+            f"the distances are right, but for shapes {x.shape} and {y.shape} you held {times:.1f} times the memory "
             f"of the result; {BUDGET} are allowed. Which axis is not in the result and can be done one entry at a time?"
         )
     return None
@@ -312,28 +335,60 @@ def check_floor(answer):
 def check_accuracy(safe_accuracy):
     """A function of two arrays of labels. All mixes of (n,) and (n, 1), a single label, and what to refuse."""
     rng = np.random.default_rng()
-    for n in (*rng.integers(5, 40, size=3), 1):
-        y_true = rng.integers(-2, 3, size=n)
-        y_pred = np.where(rng.random(n) < 0.6, y_true, rng.integers(-2, 3, size=n))
-        share = float(np.mean(y_true == y_pred))
+    several = [(n, rng.integers(n // 2 + 1, n - 1)) for n in rng.integers(10, 40, size=3)]
+    for n, equal in (*several, (1, 0), (1, 1)):
+        y_true, y_pred = _labels(rng, n, equal)
         for true, pred in ((a, b) for a in (y_true, y_true[:, None]) for b in (y_pred, y_pred[:, None])):
-            given = true.copy(), pred.copy()
-            got = safe_accuracy(*given)
-            if missing(got):
-                return NOT_ATTEMPTED
-            if changed(given, (true, pred)):
-                return CHANGED
-            if hint := _accuracy_hint(numbers(got), share, true, pred):
-                return hint
+            if (outcome := _accuracy_outcome(safe_accuracy, equal / n, true, pred)) is not None:
+                return outcome
+    return _not_refused(safe_accuracy, rng)
+
+
+def _labels(rng, n, equal):
+    """Labels of five classes, about equally frequent, and predictions (n,) of which so many are equal to them."""
+    y_true = rng.permutation(np.resize(np.arange(-2, 3), n))
+    y_pred = (y_true + 2 + rng.integers(1, 5, size=n)) % 5 - 2  # another class
+    at = rng.permutation(n)[:equal]
+    y_pred[at] = y_true[at]
+    return y_true, y_pred
+
+
+def _accuracy_outcome(safe_accuracy, share, true, pred):
+    """None, NOT_ATTEMPTED or a hint for one call with labels that fit."""
+    given = true.copy(), pred.copy()
+    try:
+        got = safe_accuracy(*given)
+    except Exception as error:
+        if not callable(safe_accuracy):
+            raise
+        return f"for {true.shape} against {pred.shape}, {what_it_raised(error, safe_accuracy)}"
+    if missing(got):
+        return NOT_ATTEMPTED
+    if changed(given, (true, pred)):
+        return CHANGED
+    return _accuracy_hint(numbers(got), share, true, pred)
+
+
+def _not_refused(safe_accuracy, rng):
+    """A hint if labels that don't fit are not refused with a ValueError."""
     wide, single = rng.integers(0, 4, size=(6, 3)), rng.integers(0, 4, size=6)
     marks = rng.integers(0, 2, size=(6, 2))  # which scikit-learn would take for answers with several labels
+    column = single[:, None]
     for true, pred, what in [
         (single, single[:5], "six labels against five"),
         (single, single[:1], "six labels against a single one"),
         (single, single[None, :], "a row of shape (1, 6)"),
         (single[None, :], single, "a row of shape (1, 6) as y_true"),
+        (column, single[None, :], "a row of shape (1, 6) against (6, 1)"),
+        (single[None, :], column, "a row of shape (1, 6) as y_true, against (6, 1)"),
         (wide[:2], single, "labels of shape (2, 3) as y_true"),
-        (single[:, None, None], single[:, None, None], "labels of shape (6, 1, 1)"),
+        (single, marks, "predictions of shape (6, 2) for labels of shape (6,)"),
+        (column, marks, "predictions of shape (6, 2) for labels of shape (6, 1)"),
+        (marks, single, "labels of shape (6, 2) for predictions of shape (6,)"),
+        (marks, column, "labels of shape (6, 2) for predictions of shape (6, 1)"),
+        (single, column[:, None], "predictions of shape (6, 1, 1) for labels of shape (6,)"),
+        (column[:, None], single, "labels of shape (6, 1, 1) for predictions of shape (6,)"),
+        (column[:, None], column[:, None], "labels of shape (6, 1, 1)"),
         (single[0], single[0], "labels of shape ()"),
         (wide, wide, "labels of shape (6, 3)"),
         (marks, marks, "labels of shape (6, 2), zeros and ones"),
@@ -357,7 +412,7 @@ def _accuracy_hint(got, share, true, pred):
     call = f"{true.shape} against {pred.shape}"
     if true.shape != pred.shape and np.isclose(got, np.mean(true == pred)):
         return f"for {call} every label was compared with every prediction: give both the same shape first"
-    if np.isclose(got, 1 - share):
+    if len(true) > 1 and np.isclose(got, 1 - share):  # a single label has only 0 and 1
         return "that is the share of wrong ones"
     if np.isclose(got, share * len(true)):
         return "that is their number; the accuracy is a share, from 0 to 1"

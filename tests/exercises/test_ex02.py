@@ -56,6 +56,13 @@ def standardize_with_epsilon(batch):
     return (batch - mean) / (deviation + 1e-7)
 
 
+def standardize_guarded(batch, measure, limit, add=False):
+    """Zeros where np.std or np.ptp is below the limit; with `add`, the limit is added to it instead."""
+    how = {"axis": (1, 2), "keepdims": True}
+    mean, spread, faint = batch.mean(**how), batch.std(**how), getattr(np, measure)(batch, **how) < limit
+    return (batch - mean) / (spread + limit) if add else np.where(faint, 0, (batch - mean) / np.where(faint, 1, spread))
+
+
 def standardize_in_single_precision_with_root(batch):
     mean, variance = batch.mean(axis=(1, 2), keepdims=True), batch.var(axis=(1, 2), keepdims=True)
     return ((batch - mean) / np.sqrt(variance + 1e-5)).astype("float32").tolist()
@@ -104,8 +111,8 @@ def manhattan_by_rows(x, y):
         ("2.3", standardize),
         ("2.3", standardize_with_epsilon),
         ("2.3", standardize_in_single_precision_with_root),
+        ("2.3", lambda batch: standardize_guarded(batch, "std", 1e-4, add=True)),
         ("2.4", manhattan),
-        ("2.4", manhattan_by_rows),
         ("2.4", manhattan_by_two_features),
         ("2.4", manhattan_by_scipy),
         ("2.5", 3.5),
@@ -188,6 +195,10 @@ def divides_by_variance(batch):
 def compares_with_zero(batch):
     mean, deviation = batch.mean(axis=(1, 2), keepdims=True), batch.std(axis=(1, 2), keepdims=True)
     return np.where(deviation == 0, 0, (batch - mean) / np.where(deviation == 0, 1, deviation))
+
+
+def nan_becomes_zero(batch):
+    return np.nan_to_num(divides_by_zero(batch))
 
 
 def channels_that_are_the_same_stay(batch):
@@ -278,7 +289,8 @@ def asserts(y_true, y_pred):
             lambda batch: np.where(batch == 0, 1, standardize(batch)),
             "0.0 everywhere should become zeros",
         ),
-        ("2.3", compares_with_zero, "comparing its standard deviation with 0"),
+        ("2.3", compares_with_zero, "and then the standard deviation is tiny and not 0"),
+        ("2.3", nan_becomes_zero, "and then the standard deviation is tiny and not 0"),
         ("2.3", channels_that_are_the_same_stay, "yours is 0.1"),
         ("2.3", roots_of_negative_numbers, "in channels that vary"),
         ("2.3", lambda batch: standardize(batch) * (2 if len(batch) == 5 else 1), "the entry at"),
@@ -289,7 +301,9 @@ def asserts(y_true, y_pred):
         ("2.6", accuracy_in_place, CHANGED),
         ("2.6", accuracy_of_reshaped, CHANGED),
         ("2.6", lambda y_true, y_pred: 1.0, "the accuracy should be"),
-        ("2.4", lambda x, y: np.abs(x[:, None] - y).sum(axis=-1), "times the memory"),
+        ("2.4", lambda x, y: np.abs(x[:, None] - y).sum(axis=-1), "for shapes (120, 60) and (100, 60) you held"),
+        ("2.4", manhattan_by_rows, "for shapes (20, 1000) and (50, 1000) you held"),
+        ("2.4", lambda x, y: manhattan_by_rows(y, x).T, "for shapes (20, 1000) and (50, 1000) you held"),
         ("2.4", lambda x, y: manhattan(y, x), "transposed"),
         ("2.4", lambda x, y: x.sum(axis=1)[:, None] - y.sum(axis=1), "cancel"),
         ("2.4", lambda x, y: ((x[:, None] - y) ** 2).sum(axis=-1), "Euclidean"),
@@ -408,3 +422,76 @@ def test_answers_with_several_labels_are_refused_by_the_text():
 def test_the_floor_is_exact():
     assert attempt("2.5", 3.5) is None
     assert attempt("2.5", 3.499) is not None
+
+
+FITS = [((6,), (6, 2)), ((6, 1), (6, 2)), ((6, 2), (6,)), ((6, 2), (6, 1)), ((6, 1), (1, 6)), ((6,), (6, 1, 1))]
+
+
+def only_one_is_looked_at(looked_at):
+    def accuracy(y_true, y_pred):
+        labels = (y_true, y_pred)[looked_at]
+        if labels.shape not in ((len(labels),), (len(labels), 1)) or len(y_true) != len(y_pred):
+            raise ValueError("shape")
+        flat = [np.reshape(part, (len(part), -1))[:, 0] for part in (y_true, y_pred)]
+        return float(np.mean(flat[0] == flat[1]))
+
+    return accuracy
+
+
+def only_two_wide_ones_are_refused(y_true, y_pred):
+    wide = [labels.ndim != 1 and labels.shape[1:] != (1,) for labels in (y_true, y_pred)]
+    if all(wide) or len(y_true) != len(y_pred):
+        raise ValueError("shape")
+    flat = [labels.argmax(1) if of_many else labels.reshape(-1) for labels, of_many in zip((y_true, y_pred), wide)]  # noqa: B905
+    return float(np.mean(flat[0] == flat[1]))
+
+
+@pytest.mark.parametrize("answer", [only_one_is_looked_at(0), only_one_is_looked_at(1), only_two_wide_ones_are_refused])
+def test_each_side_alone_may_have_a_shape_to_refuse(answer):
+    assert all("should raise a ValueError" in outcome for outcome in outcomes("2.6", answer))
+
+
+@pytest.mark.parametrize("true, pred", FITS)
+def test_every_pair_with_one_shape_to_refuse_is_tried(true, pred):
+    def takes_this_pair(y_true, y_pred):
+        return 0.5 if (y_true.shape, y_pred.shape) == (true, pred) else safe_accuracy(y_true, y_pred)
+
+    assert all("should raise a ValueError" in outcome for outcome in outcomes("2.6", takes_this_pair))
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (lambda y_true, y_pred: 1.0 if len(y_true) <= 3 else safe_accuracy(y_true, y_pred), "should be 0.000"),
+        (lambda y_true, y_pred: 0.0 if len(y_true) <= 3 else safe_accuracy(y_true, y_pred), "should be 1.000"),
+        (lambda y_true, y_pred: 1.0, "the accuracy should be"),
+        (lambda y_true, y_pred: safe_accuracy(y_true, y_pred) * len(y_true), "that is their number"),
+        (lambda y_true, y_pred: float(np.mean(y_true == y_pred)), "every label was compared"),
+    ],
+)
+def test_a_single_label_is_right_once_and_wrong_once(answer, hint):
+    assert all(hint in outcome for outcome in outcomes("2.6", answer, 100))
+
+
+def test_an_error_for_labels_that_fit_comes_with_their_shapes():
+    def takes_flat_ones_only(y_true, y_pred):
+        if y_true.ndim + y_pred.ndim > 2:
+            raise ValueError("flat ones only")
+        return safe_accuracy(y_true, y_pred)
+
+    for outcome in outcomes("2.6", takes_flat_ones_only):
+        assert "1) against" in outcome or ", 1), your code" in outcome
+        assert 'raised ValueError at `raise ValueError("flat ones only")`: flat ones only' in outcome
+    assert "hand in its name" in attempt("2.6", 0.5)
+
+
+@pytest.mark.parametrize("measure, limit", [("std", 0.05), ("std", 0.02), ("ptp", 0.1)])
+def test_a_channel_that_varies_by_a_hundredth_is_no_constant_one(measure, limit):
+    answer = lambda batch: standardize_guarded(batch, measure, limit)
+    assert all("the standard deviation 0.01 varies" in outcome for outcome in outcomes("2.3", answer))
+
+
+def test_the_place_in_a_channel_that_is_the_same_names_image_and_channel():
+    for outcome in outcomes("2.3", channels_that_are_the_same_stay):
+        place = outcome.split("the entry at (")[1].split(")")[0]
+        assert len(place.split(",")) == 4 and "should be 0, yours is 0.1" in outcome
