@@ -121,6 +121,16 @@ def close(got, right):
     return np.allclose(got, right, rtol=1e-5, atol=1e-5 * scale)
 
 
+def rounded(got, right):
+    """Whether `got` is `right` in fewer digits, rounded to decimals or in half precision; both have one shape.
+
+    To be asked where `close` has said no. A constant, or a single number, may be so by chance and does not count.
+    """
+    with np.errstate(over="ignore"):
+        shorter = [*(np.round(right, decimals) for decimals in range(1, 6)), right.astype("float16").astype(float)]
+    return np.unique(got).size > 1 and any(close(got, one) for one in shorter)
+
+
 def compare_numbers(answer, right, hints, otherwise, rtol=0.0, atol=0.0, also=None):
     """None, NOT_ATTEMPTED or a hint for a list of numbers; of several that are wrong, the first is spoken of.
 

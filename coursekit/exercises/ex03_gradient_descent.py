@@ -1,9 +1,11 @@
 """The checks of notebook 03, Gradient descent."""
 
+import inspect
+
 import numpy as np
 
 from coursekit.exercises import NOT_ATTEMPTED, exercise
-from coursekit.exercises.answers import CHANGED, changed, close, compare_numbers, missing, numbers, parts_of
+from coursekit.exercises.answers import CHANGED, changed, close, compare_numbers, missing, numbers, parts_of, rounded
 
 
 def _arrays(got, count, what, stacked=True):
@@ -45,18 +47,35 @@ def _both_signs(rng, shape):
     return rng.uniform(0.5, 2, size=shape) * signs.reshape(shape)
 
 
+def _takes(function, arguments):
+    """Whether the function can be called with so many arguments; those left out have default values."""
+    try:
+        inspect.signature(function).bind(*range(arguments))
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _said_of(call, outcome):
+    """A hint with the call that it is about; what is no hint stays as it is."""
+    return f"{call}: {outcome}" if isinstance(outcome, str) else outcome
+
+
 # --- 3.1 --------------------------------------------------------------------------------------------------------------
 _SIGN = "the sign: dL/dy is 2(y − t), and y is smaller than t here"
 _TWO = "a factor 2 is missing: the derivative of (y − t)² is 2(y − t)"
-_SQUARE = "a factor 2 is missing on the way from h to z: the derivative of z² is 2z"
+_Z = (
+    "from y back to h comes W2, from h back to z comes 2z"  # each of them 2 here, as x is: which is missing is not seen
+)
+_X = f"{_Z}, from z back to W1 comes x"
 _SLOPE_HINTS = {
     "dL/dW2": {4: _SIGN, -2: _TWO, -8: "W2 is multiplied by h, so dL/dW2 is dL/dy times h; you took another factor"},
     "dL/db2": {4: _SIGN, -2: _TWO, -8: "y grows by 1 when b2 does: dL/db2 is dL/dy itself"},
-    "dL/dW1": {
-        32: _SIGN, -16: "W1 is multiplied by x = 2, or the 2 of 2z is missing: go through the chain again",
-        -8: "a link is missing: from h back to z comes 2z, from z back to W1 comes x",
+    "dL/dW1": {32: _SIGN, -16: f"one factor of 2 is missing: {_X}", -8: f"two factors of 2 are missing: {_X}"},
+    "dL/db1": {
+        16: _SIGN, -8: f"one factor of 2 is missing: {_Z}",
+        -32: "z grows by 1 when b1 does; x belongs to W1 only",
     },
-    "dL/db1": {16: _SIGN, -8: _SQUARE, -32: "z grows by 1 when b1 does; x belongs to W1 only"},
 }  # fmt: skip
 
 
@@ -73,13 +92,21 @@ def check_slopes(answer):
 
 
 # --- 3.2 --------------------------------------------------------------------------------------------------------------
+_FEWER_DIGITS = "{} is right, but in too few digits: don't round, and compute in single precision at least"
+
+
 @exercise("3.2")
 def check_divide(divide_backward):
-    """Slopes on a (n, m) and b (m,) of a / b: tables that are tall, wide, one row and one column, in any order."""
+    """Slopes on a (n, m) and b (m,) of a / b: tables that are tall, wide, one row and one column, in any order.
+
+    In the last one all of b is small and the slope is large: what holds its numbers between limits shows there.
+    """
     rng = np.random.default_rng()
-    for n, m in rng.permutation([(4, 3), (2, 7), (1, 5), (6, 1)]):
+    for place, (n, m) in enumerate(rng.permutation([(4, 3), (2, 7), (1, 5), (6, 1)])):
         a, slope = rng.normal(size=(2, n, m))
         b = rng.uniform(0.5, 2, size=m) * rng.choice([-1, 1], size=m)
+        if place == 3:  # one sign, lest large numbers cancel
+            a, slope, b = rng.uniform(1, 3, (n, m)), rng.choice([-1, 1]) * rng.uniform(20, 60, (n, m)), b / 50
         right, given = (slope / b, (-slope * a / b**2).sum(axis=0)), [values.copy() for values in (a, b, slope)]
         got = divide_backward(*given)
         if missing(got):
@@ -102,6 +129,8 @@ def _divide_hint(on_a, on_b, right_on_a, right_on_b, a, b, slope):
     if not close(on_a, right_on_a):
         if close(on_a, 1 / b + 0 * a):
             return "1 / b is the local slope; multiply it by the slope that arrives"
+        if rounded(on_a, right_on_a):
+            return _FEWER_DIGITS.format("the slope on a")
         return f"{_worst('the slope on a', right_on_a, on_a)}. How does a / b answer when a grows, and what arrives?"
     if on_b.shape == a.shape:
         return "b was stretched, so each of its entries was used once in every row: add its slopes up, to shape (m,)"
@@ -111,6 +140,8 @@ def _divide_hint(on_a, on_b, right_on_a, right_on_b, a, b, slope):
         return hint
     if close(on_b, right_on_b):
         return None
+    if rounded(on_b, right_on_b):
+        return _FEWER_DIGITS.format("the slope on b")
     mistakes = {
         "the sign of the slope on b: a larger b makes a / b smaller": -right_on_b,
         "b's slopes from several rows are added, not averaged": right_on_b / len(a),
@@ -148,10 +179,16 @@ def check_rates(answer):
 # --- 3.4 --------------------------------------------------------------------------------------------------------------
 @exercise("3.4")
 def check_batch_gradient(batch_gradient):
-    """Gradient of the mean squared error of a line for batches of several sizes, 1 among them."""
+    """Gradient of the mean squared error of a line for batches of several sizes, 1 among them.
+
+    In the last one all points lie far from the line, on one side: both parts of the gradient are above 200 in size.
+    """
     rng = np.random.default_rng()
-    for m in (*rng.integers(3, 50, size=3), 2, 1):
+    for m, far in [*((m, False) for m in (*rng.integers(3, 50, size=3), 2, 1)), (rng.integers(3, 50), True)]:
         theta, x, y = rng.normal(size=2), rng.normal(size=m), rng.normal(size=m)
+        if far:
+            x = rng.choice([-1, 1]) * rng.uniform(1, 3, size=m)
+            y = theta[0] * x + theta[1] + rng.choice([-1, 1]) * rng.uniform(100, 300, size=m)
         given = [values.copy() for values in (theta, x, y)]
         got = batch_gradient(*given)
         if missing(got) or (isinstance(got, (list, tuple)) and all(map(missing, got))):
@@ -201,43 +238,49 @@ _NO_RETURN = "the function called gradient and returned nothing: is its last lin
 
 @exercise("3.5")
 def check_nesterov(nesterov_step):
-    """Three steps for a vector and for a table, each from where the answer itself has gone.
+    """Three steps for a vector and for a table, each from where the answer itself has gone; then one by default values.
 
     The gradient is no linear function: the gradient at theta less beta times that at the velocity is another one.
+    For the table it is a hundred times as steep, and the learning rate a hundredth.
     """
     rng = np.random.default_rng()
-    for shape in ((3,), (2, 2)):
-        if (outcome := _nesterov_steps(nesterov_step, rng, shape)) is not None:
-            return outcome
-    return None
+    for shape, steep in (((3,), 1), ((2, 2), 100)):
+        settings = rng.uniform(0.05, 0.2) / steep, rng.uniform(0.5, 0.8)  # learning rate, beta
+        gradient, state = _Slope(rng, shape, steep), (_both_signs(rng, shape), _both_signs(rng, shape))
+        for _ in range(3):
+            state, outcome = _nesterov_call(nesterov_step, state, gradient, settings)
+            if outcome is not None:
+                return outcome
+    if not _takes(nesterov_step, 3):
+        return None
+    state = _both_signs(rng, shape), _both_signs(rng, shape)
+    _, outcome = _nesterov_call(nesterov_step, state, _Slope(rng, shape), (0.1, 0.9), passed=0)
+    return _said_of("called without learning_rate and beta, which are 0.1 and 0.9 by default", outcome)
 
 
-def _nesterov_steps(nesterov_step, rng, shape):
-    curvature, theta, velocity = rng.uniform(0.5, 2, shape), _both_signs(rng, shape), _both_signs(rng, shape)
-    rate, beta = rng.uniform(0.05, 0.2), rng.uniform(0.5, 0.8)
-    calls = []
+class _Slope:
+    """A gradient that is no linear function of where it is taken; counts its calls."""
 
-    def gradient(at):
-        calls.append(1)
-        if (at := numbers(at)) is None or at.shape != shape:
+    def __init__(self, rng, shape, steep=1):
+        self.curvature, self.steep, self.calls = rng.uniform(0.5, 2, shape), steep, 0
+
+    def __call__(self, at):
+        self.calls += 1
+        if (at := numbers(at)) is None or at.shape != self.curvature.shape:
             raise ValueError("gradient takes an array of theta's shape")
-        return curvature * np.sin(at) + 0.3 * at
+        return self.steep * (self.curvature * np.sin(at) + 0.3 * at)
 
-    for _ in range(3):
-        given = theta.copy(), velocity.copy()
-        got = nesterov_step(*given, gradient, rate, beta)
-        if missing(got):
-            return _NO_RETURN if calls else NOT_ATTEMPTED
-        if changed(given, (theta, velocity)):
-            return CHANGED
-        parts, said = _arrays(got, 2, "two arrays: the new theta and the new velocity")
-        if said is not None:
-            return said
-        new_theta, new_velocity = parts
-        if hint := _nesterov_hint(new_theta, new_velocity, theta, velocity, gradient, rate, beta):
-            return hint
-        theta, velocity = new_theta, new_velocity
-    return None
+
+def _nesterov_call(nesterov_step, state, gradient, settings, passed=2):
+    """The new (theta, velocity) and None, or what to say; of the settings (rate, beta) so many are passed."""
+    given, before = [values.copy() for values in state], gradient.calls
+    got = nesterov_step(*given, gradient, *settings[:passed])
+    if missing(got):
+        return None, _NO_RETURN if gradient.calls > before else NOT_ATTEMPTED
+    if changed(given, list(state)):
+        return None, CHANGED
+    parts, said = _arrays(got, 2, "two arrays: the new theta and the new velocity")
+    return parts, said if said is not None else _nesterov_hint(*parts, *state, gradient, *settings)
 
 
 def _nesterov_hint(new_theta, new_velocity, theta, velocity, gradient, rate, beta):
@@ -267,6 +310,8 @@ def _nesterov_hint(new_theta, new_velocity, theta, velocity, gradient, rate, bet
     }
     right = beta * velocity + rate * ahead
     if not close(new_velocity, right):
+        if close(new_velocity, beta * velocity + ahead) and close(new_theta, theta - rate * new_velocity):
+            return "the learning rate belongs beside the gradient, in the velocity; you multiplied the velocity by it"
         known = (hint for hint, wrong in mistakes.items() if close(new_velocity, wrong))
         return next(known, _worst("the velocity", right, new_velocity))
     if close(new_theta, theta - velocity):
@@ -283,29 +328,52 @@ def _nesterov_hint(new_theta, new_velocity, theta, velocity, gradient, rate, bet
 # --- 3.6 --------------------------------------------------------------------------------------------------------------
 @exercise("3.6")
 def check_adamw(adamw_step):
-    """Three steps of AdamW for a vector and for a table, the first with a tiny gradient, where the place of epsilon
-    shows, the last with a number that one can't know by counting and a gradient so small that v becomes smaller.
-    """
+    """Steps of AdamW for a vector and for a table, at last two in which betas and epsilon have their default values."""
     rng = np.random.default_rng()
     for shape in ((4,), (2, 3)):
-        theta, m, v = _both_signs(rng, shape), np.zeros(shape), np.zeros(shape)
-        rate, decay, epsilon = rng.uniform(0.05, 0.2), rng.uniform(0.1, 0.5), rng.uniform(1e-3, 1e-2)
-        betas = (rng.uniform(0.7, 0.8), rng.uniform(0.98, 0.995))  # the corrections of m and v differ
-        for t, size in ((1, 0.01), (2, 1.0), (int(rng.integers(4, 13)), 0.05)):
-            gradient = size * _both_signs(rng, shape)
-            given = [values.copy() for values in (theta, m, v, gradient)]
-            got = adamw_step(*given[:3], t, given[3], rate, decay, betas, epsilon)
-            if missing(got):
-                return NOT_ATTEMPTED
-            if changed(given, [theta, m, v, gradient]):
-                return CHANGED
-            got, said = _arrays(got, 3, "three arrays: the new theta, m and v")
-            if said is not None:
-                return said
-            if hint := _adamw_hint(got, (theta, m, v), t, gradient, rate, decay, betas, epsilon):
-                return hint
-            theta, m, v = got
+        if (outcome := _adamw_walk(adamw_step, rng, shape)) is not None:
+            return outcome
+    return _adamw_by_default(adamw_step, rng) if _takes(adamw_step, 7) else None
+
+
+def _adamw_walk(adamw_step, rng, shape):
+    """Three steps, the first with a tiny gradient, where the place of epsilon shows, the last with a number that one
+    can't know by counting and a gradient so small that v becomes smaller; then one with an m and a v from nowhere.
+    """
+    theta, m, v = _both_signs(rng, shape), np.zeros(shape), np.zeros(shape)
+    betas = (rng.uniform(0.7, 0.8), rng.uniform(0.98, 0.995))  # the corrections of m and v differ
+    settings = rng.uniform(0.05, 0.2), rng.uniform(0.1, 0.5), betas, rng.uniform(1e-3, 1e-2)
+    for t, size in ((1, 0.01), (2, 1.0), (int(rng.integers(4, 13)), 0.05)):
+        state, outcome = _adamw_call(adamw_step, (theta, m, v), t, size * _both_signs(rng, shape), settings)
+        if outcome is not None:
+            return outcome
+        theta, m, v = state
+    anew, t = (theta, _both_signs(rng, shape), rng.uniform(0.5, 2, shape)), int(rng.integers(4, 13))
+    _, outcome = _adamw_call(adamw_step, anew, t, 30 * _both_signs(rng, shape), settings)
+    return _said_of("for an m, a v and a gradient that belong to no step before", outcome)
+
+
+def _adamw_by_default(adamw_step, rng):
+    """Two steps without betas and epsilon; in the first the gradient is small enough for epsilon to show."""
+    settings = rng.uniform(0.05, 0.2), rng.uniform(0.1, 0.5), (0.9, 0.999), 1e-7
+    state = _both_signs(rng, (4,)), np.zeros(4), np.zeros(4)
+    for t, size in ((1, 1e-6), (2, 1.0)):
+        state, outcome = _adamw_call(adamw_step, state, t, size * _both_signs(rng, (4,)), settings, passed=2)
+        if outcome is not None:
+            return _said_of("called without betas and epsilon, which are (0.9, 0.999) and 1e-7 by default", outcome)
     return None
+
+
+def _adamw_call(adamw_step, state, t, gradient, settings, passed=4):
+    """The new (theta, m, v) and None, or what to say; of rate, decay, betas and epsilon so many are passed."""
+    given = [values.copy() for values in (*state, gradient)]
+    got = adamw_step(*given[:3], t, given[3], *settings[:passed])
+    if missing(got):
+        return None, NOT_ATTEMPTED
+    if changed(given, [*state, gradient]):
+        return None, CHANGED
+    got, said = _arrays(got, 3, "three arrays: the new theta, m and v")
+    return got, said if said is not None else _adamw_hint(got, state, t, gradient, *settings)
 
 
 def _same_v(got, right):
@@ -320,6 +388,8 @@ def _adamw_hint(got, old, t, gradient, rate, decay, betas, epsilon):
     (b1, b2), penalized = betas, gradient + decay * theta
     new_m, new_v = b1 * m + (1 - b1) * gradient, b2 * v + (1 - b2) * gradient**2
     if not close(got[1], new_m):
+        if _same_v(got[1], new_v) and close(got[2], new_m):
+            return "theta is returned first, then m, then v"
         if close(got[1], b1 * m + (1 - b1) * penalized):
             return "the decay went through m, as in Adam with a penalty: subtract it from theta, apart from m and v"
         if t == 1 and close(got[1], gradient):

@@ -15,6 +15,7 @@ from coursekit.exercises.answers import (
     missing,
     numbers,
     parts_of,
+    rounded,
     told_apart,
     word,
     worst_entry,
@@ -202,3 +203,11 @@ def test_the_entry_that_is_furthest_off_is_named():
     )
     assert worst_entry(right * [[1, 1], [2, np.nan]], right) == "the entry at (1, 1) should be 4, yours is nan"
     assert worst_entry(right[0] + [0, 1e-7], right[0]) == "the entry at 1 should be 2, yours is 2.0000001"
+
+
+def test_what_is_rounded_is_told_from_what_is_wrong():
+    right = np.array([1.23456, -0.56789, 3.14159])
+    assert all(rounded(np.round(right, decimals), right) for decimals in range(1, 5))
+    assert rounded(np.float16(right).astype(float), right)
+    assert not any(rounded(wrong, right) for wrong in (right + 0.001, np.zeros(3), -right, np.full(3, np.nan)))
+    assert not rounded(np.ones(2), np.array([1.01, 0.99]))  # ones need not have been rounded

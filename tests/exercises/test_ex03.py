@@ -43,12 +43,12 @@ def batch_gradient_by_matrix(theta, x, y):
     return 2 * X.T @ (X @ theta - y) / len(x)
 
 
-def nesterov(theta, velocity, gradient, rate, beta):
+def nesterov(theta, velocity, gradient, rate=0.1, beta=0.9):
     velocity = beta * velocity + rate * gradient(theta - beta * velocity)
     return theta - velocity, velocity
 
 
-def adamw(theta, m, v, t, gradient, rate, decay, betas, epsilon):
+def adamw(theta, m, v, t, gradient, rate, decay, betas=(0.9, 0.999), epsilon=1e-7):
     m, v = betas[0] * m + (1 - betas[0]) * gradient, betas[1] * v + (1 - betas[1]) * gradient**2
     m_hat, v_hat = m / (1 - betas[0] ** t), v / (1 - betas[1] ** t)
     return theta - rate * m_hat / (np.sqrt(v_hat) + epsilon) - rate * decay * theta, m, v
@@ -219,6 +219,11 @@ def downhill_velocity(theta, velocity, gradient, rate, beta):
     return theta + velocity, velocity
 
 
+def rate_on_the_velocity(theta, velocity, gradient, rate, beta):
+    velocity = beta * velocity + gradient(theta - beta * velocity)
+    return theta - rate * velocity, velocity
+
+
 def forgets_to_return(theta, velocity, gradient, rate, beta):
     nesterov(theta, velocity, gradient, rate, beta)
 
@@ -368,9 +373,9 @@ def first_example_only(theta, x, y):
         ("3.1", [-2, -2, -16, -8], "derivative of (y − t)²"),
         ("3.1", with_place(SLOPES, 0, -8), "W2 is multiplied by h"),
         ("3.1", with_place(SLOPES, 1, -8), "dL/dy itself"),
-        ("3.1", with_place(SLOPES, 2, -16), "multiplied by x"),
-        ("3.1", with_place(SLOPES, 2, -8), "a link is missing"),
-        ("3.1", with_place(SLOPES, 3, -8), "the derivative of z²"),
+        ("3.1", with_place(SLOPES, 2, -16), "one factor of 2 is missing: from y back to h comes W2, from h back to z"),
+        ("3.1", with_place(SLOPES, 2, -8), "two factors of 2 are missing: from y back to h comes W2"),
+        ("3.1", with_place(SLOPES, 3, -8), "one factor of 2 is missing: from y back to h comes W2, from h back to z"),
         ("3.1", with_place(SLOPES, 3, -32), "x belongs to W1"),
         ("3.1", with_place(SLOPES, 2, 48), "not yet"),
         ("3.1", with_place(SLOPES, 2, float("nan")), "a plain number"),
@@ -394,6 +399,16 @@ def first_example_only(theta, x, y):
         ("3.2", lambda a, b, slope: ((slope / b).astype(str), b), "number 1 holds no numbers"),
         ("3.2", lambda a, b, slope: ([[1], [2, 3]], b), "number 1 holds no numbers"),
         ("3.2", one_entry_wrong, "entry 0"),
+        (
+            "3.2",
+            lambda *given: [np.round(part, 3) for part in divide(*given)],
+            "the slope on a is right, but in too few",
+        ),
+        (
+            "3.2",
+            lambda *given: [np.float16(part) for part in divide(*given)],
+            "the slope on a is right, but in too few",
+        ),
         ("3.2", lambda a, b, slope: slope / b, "return two arrays"),
         ("3.2", lambda a, b, slope: (slope * np.inf, b), "inf or NaN"),
         ("3.3", [0.6, 0.25, 0.5], "the curvature"),
@@ -431,6 +446,7 @@ def first_example_only(theta, x, y):
         ("3.5", forgets_to_return, "is its last line a return?"),
         ("3.5", lambda t, v, g, rate, beta: (t - v, None), "number 2 holds no numbers"),
         ("3.5", lambda t, v, g, rate, beta: (t - rate * g(t[:2]), v), "an array of theta's shape"),
+        ("3.5", rate_on_the_velocity, "the learning rate belongs beside the gradient"),
         ("3.5", old_velocity, "moved by the old velocity"),
         ("3.5", uphill, "uphill"),
         ("3.5", own_rate_and_beta, "in the velocity, entry"),
@@ -469,6 +485,7 @@ def first_example_only(theta, x, y):
         ("3.6", adamw_theta_in_place, CHANGED),
         ("3.6", adamw_gradient_in_place, CHANGED),
         ("3.6", adamw_without_share, "your m after step 1 is the gradient itself"),
+        ("3.6", lambda *given: [adamw(*given)[k] for k in (0, 2, 1)], "theta is returned first, then m, then v"),
         ("3.6", adamw_sums_squares, "your v after step 1 is the squared gradient itself"),
         ("3.6", adamw_root_of_a_slope, "without its square"),
         ("3.6", lambda *given: (adamw(*given)[0], np.nan * given[1], given[2]), "in m after step 1, entry 0 should be"),
@@ -568,6 +585,108 @@ def test_each_way_to_miss_the_banana_valley_is_explained(mistake, hint):
 )
 def test_an_answer_that_ignores_its_arguments_fails(exercise, answer):
     assert all(isinstance(outcome, str) for outcome in outcomes(exercise, answer))
+
+
+# --- cases that slipped through once ----------------------------------------------------------------------------------
+def with_clipped(function, place, limit):
+    """The function with its argument number `place` held between -limit and limit."""
+
+    def answer(*given):
+        given = list(given)
+        given[place] = np.clip(given[place], -limit, limit)
+        return function(*given)
+
+    return answer
+
+
+def nesterov_with_clipped_gradient(theta, velocity, gradient, rate, beta):
+    return nesterov(theta, velocity, lambda at: np.clip(gradient(at), -10, 10), rate, beta)
+
+
+def errors_clipped(theta, x, y):
+    line = theta[0] * x + theta[1]
+    return batch_gradient(theta, x, line - np.clip(line - y, -50, 50))
+
+
+def divisor_held_off(a, b, slope):
+    return divide(a, np.where(np.abs(b) < 0.3, np.copysign(0.3, b), b), slope)
+
+
+@pytest.mark.parametrize(
+    "exercise, answer, hint",
+    [
+        ("3.2", divisor_held_off, "in the slope on a, entry"),
+        ("3.2", lambda a, b, slope: divide(a, np.where(np.abs(b) < 0.05, np.copysign(0.05, b), b), slope), "entry"),
+        ("3.2", with_clipped(divide, 2, 10), "in the slope on a, entry"),
+        ("3.4", lambda *given: np.clip(batch_gradient(*given), -10, 10), "in the gradient for a batch of"),
+        ("3.4", lambda *given: np.clip(batch_gradient(*given), -100, 100), "in the gradient for a batch of"),
+        ("3.4", errors_clipped, "in the gradient for a batch of"),
+        ("3.5", nesterov_with_clipped_gradient, "in the velocity, entry"),
+        ("3.6", with_clipped(adamw, 4, 10), "that belong to no step before: in m after step"),
+    ],
+)
+def test_numbers_held_between_limits_are_refused(exercise, answer, hint):
+    wrong = [str(outcome) for outcome in outcomes(exercise, answer, 30) if hint not in str(outcome)]
+    assert not wrong, wrong[0]
+
+
+@pytest.mark.parametrize("kept", ["mv", "m", "v"])
+def test_means_that_an_answer_keeps_for_itself_are_refused(kept):
+    mine = {}
+
+    def keeps(theta, m, v, t, gradient, *rest):
+        if t == 1:
+            mine.update(m=np.zeros_like(theta), v=np.zeros_like(theta))
+        m, v = (mine["m"] if "m" in kept else m), (mine["v"] if "v" in kept else v)
+        new = adamw(theta, m, v, t, gradient, *rest)
+        mine.update(m=new[1], v=new[2])
+        return new
+
+    assert all("that belong to no step before: in" in outcome for outcome in outcomes("3.6", keeps, 30))
+
+
+def test_a_rounded_slope_on_b_is_called_rounded_where_it_has_several_entries():
+    found = outcomes("3.2", changed_on_b(lambda *given: np.round(divide(*given)[1], 2)), 30)
+    said = ("the slope on b is right, but in too few digits", "in the slope on b, entry 0 should be")
+    assert all(outcome.startswith(said) for outcome in found) and any(outcome.startswith(said[0]) for outcome in found)
+
+
+def nesterov_by_default(rate, beta):
+    return lambda t, v, gradient, learning_rate=rate, b=beta: nesterov(t, v, gradient, learning_rate, b)
+
+
+def adamw_by_default(*defaults):
+    return lambda theta, m, v, t, g, r, d, betas=defaults[0], e=defaults[1]: adamw(theta, m, v, t, g, r, d, betas, e)
+
+
+@pytest.mark.parametrize(
+    "exercise, answer",
+    [
+        ("3.5", nesterov_by_default(0.01, 0.9)),
+        ("3.5", nesterov_by_default(0.1, 0.99)),
+        ("3.6", adamw_by_default((0.9, 0.99), 1e-7)),
+        ("3.6", adamw_by_default((0.8, 0.999), 1e-7)),
+        ("3.6", adamw_by_default((0.9, 0.999), 1e-8)),
+        ("3.6", adamw_by_default((0.9, 0.999), 1e-6)),
+    ],
+)
+def test_other_default_values_than_the_pages_are_refused(exercise, answer):
+    assert all("by default: in" in outcome for outcome in outcomes(exercise, answer, 30))
+
+
+@pytest.mark.parametrize(
+    "exercise, answer",
+    [
+        ("3.5", nesterov_by_default(0.1, 0.9)),
+        ("3.5", lambda t, v, gradient, rate, beta: nesterov(t, v, gradient, rate, beta)),
+        ("3.6", adamw_by_default((0.9, 0.999), 1e-7)),
+        ("3.6", adamw_by_default([0.9, 0.999], 1e-7)),
+        ("3.6", lambda t, m, v, n, g, r, d, betas, e: adamw(t, m, v, n, g, r, d, betas, e)),
+        ("3.6", lambda theta, *rest: single(*adamw(np.float32(theta), *rest))),
+    ],
+)
+def test_the_pages_default_values_or_none_pass(exercise, answer):
+    assert outcomes(exercise, answer, 40) == [None] * 40
 
 
 # --- the notebook itself ----------------------------------------------------------------------------------------------
