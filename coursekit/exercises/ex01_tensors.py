@@ -4,7 +4,17 @@ import numpy as np
 
 from coursekit.arrays import as_array
 from coursekit.exercises import NOT_ATTEMPTED, exercise
-from coursekit.exercises.answers import CHANGED, changed, close, missing, numbers, parts_of, worst_entry
+from coursekit.exercises.answers import (
+    CHANGED,
+    changed,
+    close,
+    missing,
+    numbers,
+    parts_of,
+    rounded,
+    told_apart,
+    worst_entry,
+)
 
 
 @exercise("1.1")
@@ -67,11 +77,19 @@ def check_variable(answer):
     if not np.allclose(value, right, atol=1e-6):
         return f"it should hold 0.1, 0.2 and 0.3, and holds {value.tolist()}"
     if not np.allclose(value, right, rtol=0, atol=1e-12):
-        lost = f"0.1 has become {float(value[0])!r}"
-        return f"the numbers were float32 on their way and lost digits: {lost}; start from the list"
+        return _lost_digits(value, right)
     if answer.trainable:
         return "it is still trainable; pass trainable=False"
     return None
+
+
+def _lost_digits(value, right):
+    """A hint that names the number which is furthest off, and single precision only where it explains every one."""
+    off = np.abs(value - right)
+    wanted, yours = told_apart(right[off.argmax()], value[off.argmax()])
+    if ((off <= 1e-12) | (value == right.astype("float32"))).all():
+        return f"float32 was on the way, and digits were lost: {wanted} has become {yours}; start from the list"
+    return f"to full precision was asked for: {wanted} has become {yours}"
 
 
 @exercise("1.3")
@@ -168,16 +186,27 @@ def _hint_about_patches(got, image, size, down, across):
         return None
     if close(got, image.reshape(right.shape)):
         return "the shape fits, but a reshape alone keeps the numbers in their order: your patches are strips of rows"
-    if close(got, right.reshape(down, across, *right.shape[1:]).swapaxes(0, 1).reshape(right.shape)):
-        return "these are the right patches in another order: go along the first row of patches before the next"
+    if _another_order(got, right):
+        return (
+            "these are the right patches in another order: begin at the top left, and go along the first row of "
+            "patches before the next"
+        )
     if close(got, right.swapaxes(1, 2)):
         return "each patch is transposed: its rows and columns are exchanged"
     if close(got, np.trunc(right)):
         return "the patches are right, but their numbers have been cut to whole ones"
+    if rounded(got, right):
+        return "the patches are right, but their numbers have lost digits: leave them as they are"
     wrong = int(np.flatnonzero([not close(mine, true) for mine, true in zip(got, right, strict=True)])[0])
     i, j = corners[wrong]
     entry = worst_entry(got[wrong], right[wrong])
     return f"the shape fits, but patch {wrong} is not image[{i}:{i + size}, {j}:{j + size}]: in it, {entry}"
+
+
+def _another_order(got, right):
+    """Whether each of the right patches is among those that were given, and none twice."""
+    places = [[place for place, true in enumerate(right) if close(mine, true)] for mine in got]
+    return sorted(places) == [[place] for place in range(len(right))]
 
 
 @exercise("1.5")
@@ -251,9 +280,23 @@ def check_windows(windows_of):
         if missing(got):
             return NOT_ATTEMPTED
         hint = _hint_about_windows(got, series, before, length)
+        if hint == _OTHER_VALUES and repeat and _right_without_gaps(windows_of, before, length):
+            return (
+                "the windows are right for an array without gaps, but this series is every second column of a wider "
+                f"one: from number to number along its axes it is {series.strides} bytes"
+            )
         if hint:
             return hint
     return None
+
+
+_OTHER_VALUES = "the shape is right, the values are not: window i is series[i : i + length]"
+
+
+def _right_without_gaps(windows_of, series, length):
+    """Whether the answer is right for a copy of the series whose numbers lie side by side."""
+    dense = np.ascontiguousarray(series)
+    return _hint_about_windows(windows_of(dense, length), dense, dense.copy(), length) is None
 
 
 def _hint_about_windows(got, series, before, length):
@@ -270,7 +313,7 @@ def _hint_about_windows(got, series, before, length):
     if got.shape != right.shape:
         return f"windows of {length} of a series {series.shape} have the shape {right.shape}, and yours is {got.shape}"
     if not close(got, right):
-        return "the shape is right, the values are not: window i is series[i : i + length]"
+        return _OTHER_VALUES
     series += 1 + np.arange(series.size).reshape(series.shape)  # write into the series ...
     moved = np.stack([series[i : i + length] for i in range(len(series) - length + 1)])
     if not close(got, moved):  # ... and look at the windows

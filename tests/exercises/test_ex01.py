@@ -58,7 +58,10 @@ def test_variable():
         (tf.Variable(numbers, tf.float64), "second positional argument"),
         (tf.Variable(numbers, trainable=False), "dtype is float32"),
         (tf.Variable(numbers, dtype=tf.float64), "still trainable"),
-        (tf.Variable(through_float32, trainable=False), "lost digits"),
+        (tf.Variable(through_float32, trainable=False), "digits were lost"),
+        (tf.Variable([0.1, 0.2, float(np.float32(0.3))], dtype=tf.float64), "lost: 0.3 has become 0.30000001;"),
+        (tf.Variable([0.1, 0.2, 0.3 + 1e-9], dtype=tf.float64), "asked for: 0.3 has become 0.300000001"),
+        (tf.Variable([0.1, 0.2 - 1e-11, 0.3], dtype=tf.float64), "asked for: 0.2 has become 0.19999999999"),
         (tf.Variable([1.0, 2.0, 3.0], trainable=False, dtype=tf.float64), "holds [1.0"),
         (tf.Variable([numbers], trainable=False, dtype=tf.float64), "three numbers"),
         (tf.constant(numbers, tf.float64), "not a tf.Variable"),
@@ -136,6 +139,10 @@ def test_patches_gap():
     [
         (lambda image, size: image.reshape(-1, size, size, image.shape[-1]), "a reshape alone"),
         (lambda image, size: cut(image, size, (2, 0, 1, 3, 4)), "another order"),
+        (lambda image, size: cut(image, size, (0, 2, 1, 3, 4))[::-1], "another order: begin at the top left"),
+        (lambda image, size: np.roll(cut(image, size, (0, 2, 1, 3, 4)), 1, axis=0), "another order"),
+        (lambda image, size: np.round(cut(image, size, (0, 2, 1, 3, 4)), 3), "have lost digits"),
+        (lambda image, size: cut(image, size, (0, 2, 1, 3, 4)).astype("float16"), "have lost digits"),
         (lambda image, size: cut(image, size, (0, 2, 3, 1, 4)), "each patch is transposed"),
         (lambda image, size: image.reshape(-1, size, size, 3), ""),  # made for three channels only
         (lambda image, size: cut(image, size, (0, 2, 1, 3, 4))[:, ::-1], "but patch 0 is not image[0:"),
@@ -273,3 +280,14 @@ def test_windows_of_single_precision_are_no_copy_either():
         return np.lib.stride_tricks.sliding_window_view(double, length, axis=0).transpose(0, 2, 1)
 
     assert "in a copy" in attempt("1.6", in_double_precision)
+
+
+def test_strides_of_an_array_without_gaps_are_called_that():
+    def strides_of_numbers(series, length):
+        features, size = series.shape[1], series.itemsize
+        shape = (len(series) - length + 1, length, features)
+        return np.lib.stride_tricks.as_strided(series, shape, (features * size, features * size, size))
+
+    for _ in range(REPEATS):
+        assert "right for an array without gaps" in attempt("1.6", strides_of_numbers)
+        assert "in a copy" in attempt("1.6", lambda s, n: sliding(np.ascontiguousarray(s), n).transpose(0, 2, 1))
