@@ -5,15 +5,27 @@ prune, or not to prune". A pruned weight keeps the value it had and gets no grad
 update, it is among the large ones again.
 """
 
+from numbers import Integral
+
 import keras
 import numpy as np
+from keras import layers as kl
 
 from coursekit.compression.model_copy import check_is_keras_3
-from coursekit.compression.sparsity import lamp_scores, polynomial_sparsity
+from coursekit.compression.sparsity import (
+    block_magnitudes,
+    keep_m_by_n,
+    lamp_scores,
+    polynomial_sparsity,
+    spread_blocks,
+)
 from coursekit.compression.wrapper import WeightWrapper, strip, wrap, wrappers_in
 from coursekit.errors import CompressionError
+from coursekit.keras_internals import every_layer, own_trainable_variables
 
 SCORES = {"magnitude": np.abs, "lamp": lamp_scores}  # what makes a weight worth keeping
+POOLINGS = ("AVG", "MAX")  # what makes a block worth keeping
+_TRANSPOSED = (kl.Conv1DTranspose, kl.Conv2DTranspose, kl.Conv3DTranspose)  # kernels (…, outputs, inputs)
 
 
 class _Schedule:
@@ -92,7 +104,16 @@ class PolynomialDecay(_Schedule):
         return {name: getattr(self, name) for name in names}
 
 
-def prune_low_magnitude(to_prune, pruning_schedule=None, layers=None, per_layer=True, score="magnitude"):
+def prune_low_magnitude(
+    to_prune,
+    pruning_schedule=None,
+    layers=None,
+    per_layer=True,
+    score="magnitude",
+    sparsity_m_by_n=None,
+    block_size=(1, 1),
+    block_pooling_type="AVG",
+):
     """A copy of a model in which small weights are put to 0 while it trains, with the callback UpdatePruningStep.
 
     to_prune:          a Keras 3 model, or a layer, or a list of layers, to make a model of.
@@ -104,6 +125,11 @@ def prune_low_magnitude(to_prune, pruning_schedule=None, layers=None, per_layer=
                        "lamp" for the square of a weight over the sum of the squares of all in its tensor that are at
                        least as large (Lee, Park, Mo, Ahn and Shin 2021, "Layer-adaptive sparsity for the
                        magnitude-based pruning"). Within a tensor both give the same order.
+    sparsity_m_by_n:   (m, n) for a pattern: of each n consecutive weights along the input axis, m are 0. (2, 4) is the
+                       pattern of NVIDIA's sparse tensor cores. See below.
+    block_size:        (height, width): blocks of a matrix (inputs, outputs) stay or go as one. See below.
+    block_pooling_type:  by what the blocks are compared: "AVG" for the mean of their absolute values, "MAX" for the
+                       largest.
 
     Kernels and embeddings are pruned, and what get_prunable_weights() of any other class returns. The model that was
     given is never changed, and what it was compiled with is carried over, as in cluster_weights. Steps are counted
@@ -111,17 +137,41 @@ def prune_low_magnitude(to_prune, pruning_schedule=None, layers=None, per_layer=
     begin_step=0 waits for step `frequency`). What cluster_weights says of lists of layers, of a Sequential without an
     Input, of models of a class of their own and of training loops holds here as well.
 
-    Raises CompressionError, a ValueError that names the layer, as cluster_weights does; also for another score, and for
-    "lamp" where each tensor is pruned alone.
+    Patterns m:n. Groups begin at the first input, for each output (and place in a convolution's window) by itself. The
+    input axis is the second last; in transposed convolutions it is the last, and in EinsumDense, also inside attention,
+    the last one that is summed over. Where n doesn't divide the axis, the last group counts as filled up with zeros, so
+    that up to n − m weights of it stay: a convolution of three channels loses one of them to (2, 4). The schedule says
+    when; at each step that is due, the first one too, the whole pattern is chosen anew (end_step = begin_step chooses
+    once). Its final share must be m / n, and None means ConstantSparsity(m / n, 0). The masks are those of
+    tensorflow-model-optimization (tfmot), which differs in this: it chooses them at the first batch only, whatever the
+    schedule says, and ignores the share; it takes kernels of two and four axes only, and the second last axis of all,
+    which in transposed convolutions are the outputs; and it prunes embeddings, which have no inputs to group, along
+    the words.
+
+    Blocks begin at the first row and column of the matrix, and are smaller at its ends where the size doesn't divide
+    it. The schedule's share is one of blocks; of equal ones the first stay, one at least. Only matrices have blocks:
+    leave convolutions out, or prune them in a second call. tfmot differs in this: it keeps all blocks that are as
+    large as the last one to stay; where the last blocks lack two rows or columns or more, it measures all blocks at
+    other places (tf.nn.pool with "SAME" centers them) than it prunes; it has an error of its own where the blocks form
+    one row or one column; and with sparsity_m_by_n it ignores block_size in silence.
+
+    Raises CompressionError, a ValueError that names the layer, as cluster_weights does; also for another score, for
+    "lamp" where each tensor is pruned alone, for patterns or blocks with per_layer=False or with each other, for a
+    schedule of another share than m / n, and for weights without an input axis or, with blocks, that are no matrix.
+    UpdatePruningStep raises ValueError where weights that go by patterns or blocks have become NaN.
     """
     if score not in SCORES:
         raise CompressionError(f"score is {score!r}; choose one of {', '.join(SCORES)}")
     if per_layer and score != "magnitude":
         raise CompressionError(f"score={score!r} compares the layers with each other: give per_layer=False as well")
-    schedule = ConstantSparsity(0.5, 0) if pruning_schedule is None else pruning_schedule
+    structure = _checked_structure(sparsity_m_by_n, block_size, block_pooling_type, per_layer)
+    usual = ConstantSparsity(_share_of(structure.get("sparsity_m_by_n", (1, 2))), 0)
+    schedule = usual if pruning_schedule is None else pruning_schedule
     if not callable(schedule):
         raise CompressionError(f"pruning_schedule is {schedule!r}; give ConstantSparsity or PolynomialDecay")
-    settings = {"pruning_schedule": schedule, "per_layer": bool(per_layer), "score": score}
+    if "sparsity_m_by_n" in structure:
+        _check_final_share(schedule, structure["sparsity_m_by_n"])
+    settings = {"pruning_schedule": schedule, "per_layer": bool(per_layer), "score": score, **structure}
     things = to_prune if isinstance(to_prune, list | tuple) else [to_prune]
     for thing in things:
         check_is_keras_3(thing)
@@ -130,6 +180,78 @@ def prune_low_magnitude(to_prune, pruning_schedule=None, layers=None, per_layer=
     several = isinstance(to_prune, list | tuple)
     wrapped = [wrap(thing, layers, PruneLowMagnitude, settings, one_of_several=several) for thing in things]
     return wrapped if several else wrapped[0]
+
+
+def _checked_structure(sparsity_m_by_n, block_size, block_pooling_type, per_layer):
+    """Those of the arguments for patterns and blocks that are not the usual ones: {name: value}."""
+    structure = {}
+    if sparsity_m_by_n is not None:
+        structure["sparsity_m_by_n"] = _two_numbers("sparsity_m_by_n", sparsity_m_by_n)
+        m, n = structure["sparsity_m_by_n"]
+        if m >= n:
+            raise CompressionError(f"sparsity_m_by_n is ({m}, {n}); m of n weights go, so give m from 1 to below n")
+    if block_pooling_type not in POOLINGS:
+        raise CompressionError(f"block_pooling_type is {block_pooling_type!r}; choose one of {', '.join(POOLINGS)}")
+    size = _two_numbers("block_size", block_size)
+    if size != (1, 1):
+        structure |= {"block_size": size, "block_pooling_type": block_pooling_type}
+    if "sparsity_m_by_n" in structure and "block_size" in structure:
+        raise CompressionError("sparsity_m_by_n and block_size are two ways to prune: give one of them")
+    if structure and not per_layer:
+        raise CompressionError(f"{next(iter(structure))} prunes each tensor by itself: leave out per_layer=False")
+    return structure
+
+
+def _two_numbers(name, value):
+    """The value as a tuple of two whole numbers from 1 on, or a refusal."""
+    pair = tuple(value) if hasattr(value, "__iter__") else ()
+    if len(pair) != 2 or not all(isinstance(one, Integral) and one >= 1 and one is not True for one in pair):
+        raise CompressionError(f"{name} is {value!r}; give two whole numbers from 1 on, such as (2, 4)")
+    return int(pair[0]), int(pair[1])
+
+
+def _share_of(m_by_n):
+    return m_by_n[0] / m_by_n[1]
+
+
+def _check_final_share(schedule, m_by_n):
+    """Refuse a schedule that ends at another share than the pattern's; of a class of one's own it isn't known."""
+    share = _share_of(m_by_n)
+    final = getattr(schedule, "target_sparsity", getattr(schedule, "final_sparsity", share))
+    if abs(final - share) > 0.005:  # two digits of a third are enough
+        raise CompressionError(
+            f"the schedule ends at a share of {final}, and sparsity_m_by_n={m_by_n} prunes {share:.3g}: give the "
+            "schedule this share, or none"
+        )
+
+
+def _check_structure_fits(name, variable, m_by_n, block_size, axis):
+    """Refuse a weight that has no input axis for a pattern, or is no matrix and can't have blocks."""
+    if m_by_n is not None and (axis is None or len(variable.shape) < 2):
+        raise CompressionError(
+            f"{name} has no input axis along which {m_by_n[0]} of {m_by_n[1]} weights could go: leave the layer out "
+            "with layers=..."
+        )
+    if block_size != (1, 1) and len(variable.shape) != 2:
+        raise CompressionError(
+            f"{name} has the shape {tuple(variable.shape)}, and block_size={block_size} is for matrices: leave the "
+            "layer out with layers=..., and prune it without blocks in a second call"
+        )
+
+
+def _input_axis(layer, variable):
+    """Which axis of a layer's weight the inputs are on, counted from the front or the end; None for embeddings."""
+    owners = [one for one in every_layer(layer) if any(own is variable for own in own_trainable_variables(one))]
+    owner = owners[-1] if owners else layer
+    if isinstance(owner, kl.Embedding):
+        return None
+    if isinstance(owner, _TRANSPOSED):
+        return -1
+    if isinstance(owner, kl.EinsumDense):
+        inputs, outputs = owner.equation.split("->")
+        summed = [axis for axis, letter in enumerate(inputs.split(",")[1]) if letter not in outputs]
+        return summed[-1] if summed else None
+    return -2
 
 
 def strip_pruning(model, check=True):
@@ -154,20 +276,42 @@ class PruneLowMagnitude(WeightWrapper):
     """A layer whose kernels are used with the masked weights put to 0. Made by `prune_low_magnitude`.
 
     masks:         one variable of ones and zeros for each kernel, set by UpdatePruningStep.
+    input_axes:    with sparsity_m_by_n, the axis of each kernel that the inputs are on.
     pruning_step:  the steps that have been counted, −1 before the callback has seen the wrapper.
     """
 
     METHOD, VERB, PAST = "get_prunable_weights", "prune", "pruned"
 
-    def __init__(self, layer, pruning_schedule=None, per_layer=True, score="magnitude", **kwargs):
+    def __init__(
+        self,
+        layer,
+        pruning_schedule=None,
+        per_layer=True,
+        score="magnitude",
+        sparsity_m_by_n=None,
+        block_size=(1, 1),
+        block_pooling_type="AVG",
+        **kwargs,
+    ):
         super().__init__(layer, **kwargs)
         self.pruning_schedule = ConstantSparsity(0.5, 0) if pruning_schedule is None else pruning_schedule
         self.per_layer, self.score = per_layer, score
+        self.sparsity_m_by_n = None if sparsity_m_by_n is None else tuple(sparsity_m_by_n)
+        self.block_size, self.block_pooling_type = tuple(block_size), block_pooling_type
         self.has_callback = False
+
+    @property
+    def structured(self):
+        """Whether weights go by patterns or blocks, and not each for itself."""
+        return self.sparsity_m_by_n is not None or self.block_size != (1, 1)
 
     def make_state(self, variables, names):
         """A mask for each variable, and the count of steps."""
         self.masks = []
+        if self.structured:
+            self.input_axes = tuple(_input_axis(self.layer, variable) for variable in variables)
+            for name, variable, axis in zip(names, variables, self.input_axes, strict=True):
+                _check_structure_fits(name, variable, self.sparsity_m_by_n, self.block_size, axis)
         for variable, name in zip(variables, names, strict=True):
             if not self._loading:
                 _check_finite(variable, name)
@@ -207,6 +351,10 @@ class PruneLowMagnitude(WeightWrapper):
         """The arguments that make this layer anew."""
         schedule = keras.saving.serialize_keras_object(self.pruning_schedule)
         settings = {"per_layer": self.per_layer, "score": self.score}
+        if self.sparsity_m_by_n is not None:  # written only where it is used, as older versions don't know it
+            settings["sparsity_m_by_n"] = list(self.sparsity_m_by_n)
+        if self.block_size != (1, 1):
+            settings |= {"block_size": list(self.block_size), "block_pooling_type": self.block_pooling_type}
         return {**super().get_config(), "pruning_schedule": schedule, **settings}
 
     @classmethod
@@ -271,6 +419,9 @@ def _choose(due):
     """Set the masks of wrappers: [(wrapper, share of the weights to prune)]."""
     together = {}
     for wrapper, share in due:
+        if wrapper.structured:
+            _choose_structured(wrapper, share)
+            continue
         for variable, mask in zip(wrapper.changed_variables, wrapper.masks, strict=True):
             key = id(mask) if wrapper.per_layer else (wrapper.score, share)
             scores = SCORES[wrapper.score](_array(variable))
@@ -279,6 +430,18 @@ def _choose(due):
         kept = _largest([scores for scores, _ in group], share)
         for (_, mask), chosen in zip(group, kept, strict=True):
             mask.assign(chosen.astype("float32"))
+
+
+def _choose_structured(wrapper, share):
+    """Set the masks of a wrapper whose weights go by a pattern, or in blocks, of which a share goes."""
+    for variable, mask, axis in zip(wrapper.changed_variables, wrapper.masks, wrapper.input_axes, strict=True):
+        weights = _array(variable)
+        if wrapper.sparsity_m_by_n is not None:
+            chosen = keep_m_by_n(weights, wrapper.sparsity_m_by_n, axis)
+        else:
+            (kept,) = _largest([block_magnitudes(weights, wrapper.block_size, wrapper.block_pooling_type)], share)
+            chosen = spread_blocks(kept, wrapper.block_size, weights.shape)
+        mask.assign(chosen.astype("float32"))
 
 
 def _largest(arrays, share):

@@ -45,6 +45,71 @@ def keep_largest(scores, sparsity):
     ]
 
 
+def keep_m_by_n(weights, m_by_n, axis=-2):
+    """A mask of ones and zeros in which m of each n consecutive weights along an axis go: float32, shaped like them.
+
+    weights: an array of one axis or more. m_by_n: (m, n), with m from 1 to below n. axis: by default the second last,
+    which are the inputs in kernels (…, inputs, outputs) of dense layers and convolutions. The n − m of each n that are
+    largest in absolute value stay; of equal ones, the first. Where n doesn't divide the axis, the last group is filled
+    up with zeros that go first: of r < n weights min(r, n − m) stay.
+    Mishra and others (2021), "Accelerating sparse deep neural networks"; the same masks as generate_m_by_n_mask of
+    tensorflow-model-optimization.
+    Raises ValueError for other m and n, for an axis that isn't there, or for NaN among the weights.
+    """
+    m, n = m_by_n
+    if not 1 <= m < n:
+        raise ValueError(f"{m} of {n} weights can't go; give (m, n) with m from 1 to below n")
+    moved = np.moveaxis(_magnitudes(weights), axis, -1)
+    *others, size = moved.shape
+    groups = -(-size // n)  # rounded up
+    filled = np.full((*others, groups * n), -1.0)  # below every magnitude
+    filled[..., :size] = moved
+    order = np.argsort(-filled.reshape(*others, groups, n), axis=-1, kind="stable")
+    mask = np.zeros((*others, groups, n), dtype=np.float32)
+    np.put_along_axis(mask, order[..., : n - m], 1, axis=-1)
+    return np.moveaxis(mask.reshape(filled.shape)[..., :size], -1, axis)
+
+
+def block_magnitudes(weights, block_size, pooling="AVG"):
+    """The size of each block of a matrix, by the absolute values in it: (⌈rows / height⌉, ⌈columns / width⌉), float64.
+
+    weights: (rows, columns). block_size: (height, width), 1 or more each; the blocks begin at the first row and column,
+    and the last ones are smaller where height or width doesn't divide the matrix. pooling: "AVG" for the mean of what
+    is in the block, "MAX" for the largest.
+    Raises ValueError for what is no matrix, for other blocks or poolings, or for NaN among the weights.
+    """
+    magnitudes, (height, width) = _magnitudes(weights), block_size
+    if magnitudes.ndim != 2:
+        raise ValueError(f"blocks are of matrices, and this array has the shape {magnitudes.shape}")
+    if height < 1 or width < 1 or pooling not in ("AVG", "MAX"):
+        raise ValueError(f"blocks of {height}×{width} by {pooling!r}: give 1 or more, and 'AVG' or 'MAX'")
+    rows, columns = (np.arange(0, size, step) for size, step in zip(magnitudes.shape, block_size, strict=True))
+    combine = np.add if pooling == "AVG" else np.maximum
+    pooled = combine.reduceat(combine.reduceat(magnitudes, rows, axis=0), columns, axis=1)
+    if pooling == "MAX":
+        return pooled
+    heights, widths = np.diff(rows, append=len(magnitudes)), np.diff(columns, append=magnitudes.shape[1])
+    return pooled / np.outer(heights, widths)
+
+
+def spread_blocks(blocks, block_size, shape):
+    """A matrix in which each weight has what its block has: the number for each block of `block_magnitudes`, repeated.
+
+    blocks: (⌈rows / height⌉, ⌈columns / width⌉). shape: (rows, columns), that of the result.
+    Raises IndexError where there are fewer blocks.
+    """
+    (height, width), (rows, columns) = block_size, shape
+    return blocks[np.ix_(np.arange(rows) // height, np.arange(columns) // width)]
+
+
+def _magnitudes(weights):
+    """The absolute values in float64; raises ValueError for NaN."""
+    magnitudes = np.abs(np.asarray(weights).astype(np.float64))
+    if np.isnan(magnitudes).any():
+        raise ValueError("there is NaN among the weights; were they trained at too high a learning rate?")
+    return magnitudes
+
+
 def polynomial_sparsity(step, *, begin, end, final, initial=0.0, power=3):
     """The sparsity that is due at a step: `initial` up to `begin`, then rising, fast at first, to `final` at `end`.
 

@@ -91,6 +91,10 @@ def refusals():
         "pruned at the moment": lambda: cc.cluster_weights(cc.prune_low_magnitude(net(dense())), 3),
         "no such name": lambda: cc.cluster_weights(net(dense()), 3, layers="last"),
         "NaN": lambda: cc.cluster_weights(filled(np.nan), 3),
+        "blocks": lambda: cc.prune_low_magnitude(
+            net(layers.Conv2D(3, 3, name="conv"), shape=(8, 8, 6)), block_size=(2, 2)
+        ),
+        "a share": lambda: cc.prune_low_magnitude(net(dense()), cc.ConstantSparsity(0.6, 0), sparsity_m_by_n=(2, 4)),
         "one cluster": lambda: cc.cluster_weights(net(dense()), 1),
         "a wrapped model": lambda: cc.save_compressed(cc.cluster_weights(net(dense()), 3), "x.ckw"),
         "a table": lambda: cc.save_compressed(looked_up(), "x.ckw"),
@@ -102,7 +106,7 @@ def refusals():
         "code": lambda: cc.save_compressed(net(layers.Lambda(lambda x: x), dense()), "x.ckw"),
         "a limit": lambda: cc.load_compressed("digits.ckw", max_parameters=1000),
         "a cut file": lambda: cc.load_compressed(cut("digits.ckw")),
-        "an argument": lambda: cc.prune_low_magnitude(net(dense()), block_size=(1, 1)),
+        "an argument": lambda: cc.prune_low_magnitude(net(dense()), pruning_policy=None),
     }
     said = []
     for what, ask in asked.items():
