@@ -158,7 +158,7 @@ def prune_low_magnitude(
     Raises CompressionError, a ValueError that names the layer, as cluster_weights does; also for another score, for
     "lamp" where each tensor is pruned alone, for patterns or blocks with per_layer=False or with each other, for a
     schedule of another share than m / n, and for weights without an input axis or, with blocks, that are no matrix.
-    UpdatePruningStep raises ValueError where weights that go by patterns or blocks have become NaN.
+    UpdatePruningStep raises it where weights that go by patterns or blocks have become NaN.
     """
     if score not in SCORES:
         raise CompressionError(f"score is {score!r}; choose one of {', '.join(SCORES)}")
@@ -435,13 +435,19 @@ def _choose(due):
 def _choose_structured(wrapper, share):
     """Set the masks of a wrapper whose weights go by a pattern, or in blocks, of which a share goes."""
     for variable, mask, axis in zip(wrapper.changed_variables, wrapper.masks, wrapper.input_axes, strict=True):
-        weights = _array(variable)
-        if wrapper.sparsity_m_by_n is not None:
-            chosen = keep_m_by_n(weights, wrapper.sparsity_m_by_n, axis)
-        else:
-            (kept,) = _largest([block_magnitudes(weights, wrapper.block_size, wrapper.block_pooling_type)], share)
-            chosen = spread_blocks(kept, wrapper.block_size, weights.shape)
+        try:
+            chosen = _structured_mask(_array(variable), wrapper, share, axis)
+        except ValueError as error:  # there is NaN
+            raise CompressionError(f"layer {wrapper.name!r}: {error}") from None
         mask.assign(chosen.astype("float32"))
+
+
+def _structured_mask(weights, wrapper, share, axis):
+    """What of a wrapper's weights stays: ones and zeros shaped like them."""
+    if wrapper.sparsity_m_by_n is not None:
+        return keep_m_by_n(weights, wrapper.sparsity_m_by_n, axis)
+    (kept,) = _largest([block_magnitudes(weights, wrapper.block_size, wrapper.block_pooling_type)], share)
+    return spread_blocks(kept, wrapper.block_size, weights.shape)
 
 
 def _largest(arrays, share):

@@ -127,6 +127,7 @@ def test_a_pruned_weight_gets_no_gradient_and_may_come_back():
     assert np.array_equal(array(wrapper.masks[0]), mask)
 
 
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras makes one step at a time on PyTorch")
 def test_several_steps_at_once_are_counted_and_none_is_missed():
     pruned = cc.prune_low_magnitude(network(), cc.PolynomialDecay(0.2, 0.6, begin_step=1, end_step=3, frequency=1))
     pruned.compile("sgd", "mse", steps_per_execution=4)
@@ -419,6 +420,21 @@ def test_layers_that_a_pattern_does_not_fit_are_left_out_by_layers():
     both = cc.prune_low_magnitude(small_convolutional(), block_size=(2, 2), layers="last")
     both = cc.prune_low_magnitude(both, cc.ConstantSparsity(0.25, 0))  # the rest, without blocks
     assert [wrapper.block_size for wrapper in wrappers_in(both)] == [(1, 1), (2, 2)]
+
+
+@pytest.mark.parametrize("arguments", [{"sparsity_m_by_n": (2, 4)}, {"block_size": (2, 2)}])
+def test_weights_that_have_become_nan_are_refused(arguments):
+    pruned = cc.prune_low_magnitude(network(), **arguments)
+    wrappers_in(pruned)[0].changed_variables[0].assign(np.full((10, 20), np.nan))
+    with pytest.raises(CompressionError, match=r"layer 'dense.*': there is NaN among the weights"):
+        steps(pruned, 1)
+
+
+def test_clustering_afterwards_keeps_the_pattern():
+    plain = cc.strip_pruning(trained(network(), None, steps=1, sparsity_m_by_n=(2, 4)))
+    clustered = cc.strip_clustering(cc.cluster_weights(plain, 4, "LINEAR", preserve_sparsity=True))
+    for layer in clustered.layers:
+        assert all((zeros >= 2).all() for zeros in zeros_in_groups(layer.get_weights()[0][:8], 4))
 
 
 def test_a_layer_that_is_not_built_yet_is_refused_when_it_is():
