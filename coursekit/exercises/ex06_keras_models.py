@@ -10,8 +10,8 @@ import numpy as np
 
 from coursekit.arrays import as_array
 from coursekit.exercises import NOT_ATTEMPTED, exercise
-from coursekit.exercises.answers import CHANGED, beside, changed, compare_numbers, missing
-from coursekit.keras_internals import OPERATION_MODULES
+from coursekit.exercises.answers import CHANGED, beside, changed, compare_numbers, missing, numbers
+from coursekit.keras_internals import OPERATION_MODULES, every_layer
 
 
 def _array(value):
@@ -82,8 +82,11 @@ def check_siamese(siamese):
             return NOT_ATTEMPTED
         if not isinstance(model, keras.Model):
             return f"return a keras.Model, not {type(model).__name__}"
-        if len(model.inputs) != 2:
-            return f"the model should have two inputs; yours has {len(model.inputs)}: keras.Model([one, other], …)"
+        inputs = getattr(model, "inputs", None)
+        if inputs is None:
+            return "a functional model is asked for, not a class of your own: keras.Model([one, other], …)"
+        if len(inputs) != 2:
+            return f"the model should have two inputs; yours has {len(inputs)}: keras.Model([one, other], …)"
         if hint := _siamese_hint(model, rng, features, units, n):
             return hint
     return None
@@ -133,8 +136,8 @@ def _siamese_hint(model, rng, features, units, n):
 # --- 6.3 --------------------------------------------------------------------------------------------------------------
 @exercise("6.3")
 def check_standardize(Standardize):
-    """A layer made of random arrays, lists and a single feature; its config goes through JSON, and the copy does the
-    same."""
+    """A layer made of random arrays, lists and a single feature, in a model, too; its config goes through JSON, and the
+    copy does the same."""
     rng = np.random.default_rng()
     for kind, features in [(np.array, int(rng.integers(3, 7))), (list, int(rng.integers(3, 7))), (np.float32, 1)]:
         mean, deviation = rng.normal(size=features) * 5, rng.uniform(0.5, 3, size=features)
@@ -153,7 +156,27 @@ def check_standardize(Standardize):
             return "mean and deviation are given, not learned: no trainable weights (trainable=False, or plain lists)"
         if hint := _copy_hint(Standardize, layer, x, mean, deviation):
             return hint
+        if hint := _in_a_model_hint(Standardize(kind(mean), kind(deviation)), x, mean, deviation):
+            return hint
     return None
+
+
+def _in_a_model_hint(layer, x, mean, deviation):
+    """What is wrong with the layer where it is to stand: behind keras.Input, in a model."""
+    import keras
+
+    inputs = keras.Input(x.shape[1:])
+    try:
+        model = keras.Model(inputs, layer(inputs))
+    except Exception as error:
+        return f"it can't be put into a model, behind keras.Input: {_raised(error)}. NumPy can't; keras.ops can"
+    return _scaled_hint(_array(model(x.copy())), x, mean, deviation, "the output in a model")
+
+
+def _raised(error):
+    """What was raised, and the first line of what it says, cut short."""
+    message = (str(error).strip() or "no message").splitlines()[0]
+    return f"it raised {type(error).__name__}: {message[:100]}"
 
 
 def _scaled_hint(got, x, mean, deviation, what):
@@ -197,52 +220,90 @@ def _copy_hint(Standardize, layer, x, mean, deviation):
         text = json.dumps({name: config[name] for name in ("mean", "deviation")})
     except TypeError:
         return "the config does not fit into a JSON file: make lists of plain numbers out of the arrays"
-    copy = Standardize.from_config(config | json.loads(text))
-    return _scaled_hint(_array(copy(x.copy())), x, mean, deviation, "the output of the copy made from the config")
+    try:
+        got = _array(Standardize.from_config(config | json.loads(text))(x.copy()))
+    except Exception as error:  # Keras's own error repeats the whole config; the cause is what __init__ raised
+        cause = error.__cause__ or error.__context__ or error
+        return f"the config gives lists back, and of those the copy can't be made or called: {_raised(cause)}"
+    return _scaled_hint(got, x, mean, deviation, "the output of the copy made from the config")
 
 
 # --- 6.4 --------------------------------------------------------------------------------------------------------------
 @exercise("6.4")
 def check_worst_error(WorstError):
-    """Batches of different sizes, the worst error in the middle; in one round it is too low, in the other too high.
+    """Rounds of five batches; between the rounds the metric is reset.
 
-    The first round has columns (n, 1), the second rows of three; between the rounds the metric is reset.
+    From round to round the worst error stands in the first, an inner or the last row, in each column, in each of the
+    batches, too high and too low: whoever leaves out a part misses it in one of the rounds.
     """
     rng = np.random.default_rng()
     metric = WorstError()
-    if not missing(first := metric.result()) and float(_array(first)) != 0:
-        return f"before any batch the result should be 0, the start of a weight; it is {float(_array(first)):.3g}"
-    for columns, sign in rng.permutation([[1, 1], [3, -1]]).tolist():
-        sizes = rng.integers(2, 6, size=4)
-        batches = [tuple(rng.normal(size=(2, size, columns)).astype("float32")) for size in sizes]
-        for (truth, said), error in zip(batches[1:], (rng.uniform(7, 9), -rng.uniform(5.5, 6), 4.5), strict=True):
-            at = int(rng.integers(len(truth))), int(rng.integers(columns))
-            said[at] = truth[at] - sign * error  # the largest comes second, and one with the other sign third
-        for y_true, y_pred in batches:
-            given = y_true.copy(), y_pred.copy()
-            metric.update_state(*given)
-            if changed(list(given), [y_true, y_pred]):
-                return CHANGED
-            got = metric.result()  # Keras, too, reads it after every batch
-        if missing(got):
-            return NOT_ATTEMPTED
-        if hint := _worst_hint(np.asarray(_array(got)), batches):
-            return hint
-        metric.reset_state()
-        after = float(_array(metric.result()))
-        if after != 0:
-            return (
-                f"after reset_state the result is {after:.3g}, not 0: keep the state in a weight, made with add_weight"
-            )
+    if not missing(first := metric.result()) and not float(_array(first)) <= 0:
+        return f"before any batch there is no error yet: the result should be 0; it is {float(_array(first)):.3g}"
+    for columns, place, column, batch in _worst_places(rng):
+        for sign in (1, -1):
+            batches = _batches(rng, columns, place, column, batch, sign)
+            if (hint := _round_hint(metric, batches)) is not None:
+                return hint
     return _compiled_hint(WorstError, rng)
+
+
+def _worst_places(rng):
+    """(columns, which row, which column, which batch) of the worst error, for each round.
+
+    In the first round of one column and of three it stands in the second batch, where the mistakes are told apart.
+    """
+    rounds = []
+    for columns in (1, 3):
+        places = [(columns, row, column) for row in ("first", "last", "inner") for column in rng.permutation(columns)]
+        rounds += [(*place, batch) for place, batch in zip(places, [1, 0, 4, 2, 3, 0, 4, 1, 2], strict=False)]
+    return rounds
+
+
+def _batches(rng, columns, place, column, batch, sign):
+    """Five pairs (truth, prediction), each (size, columns). The largest error stands in `batch`, with this sign.
+
+    The largest of the other batches stand in the same place, one of them with the other sign, so that no part of a
+    batch holds one and not the others. Entries lie 10 apart: to compare those of different places is a large error.
+    """
+    sizes = rng.permutation([4, 6, 8, 10, 12])  # always these: compiled code is made for each size once
+    worst = np.roll([4.5, rng.uniform(7, 9), -rng.uniform(5.5, 6), 3.5, 5.0], batch - 1)
+    pairs = []
+    inner = int(rng.integers(1, 3))
+    for number, size in enumerate(sizes):
+        row = {"first": 0, "last": size - 1, "inner": inner}[place]
+        error = rng.choice([-1, 1], (size, columns)) * rng.uniform(0.1, 1, (size, columns))
+        error[row, column] = sign * worst[number]
+        truth = 10.0 * np.arange(size * columns).reshape(size, columns) + rng.normal(size=(size, columns))
+        pairs.append((truth.astype("float32"), (truth - error).astype("float32")))
+    return pairs
+
+
+def _round_hint(metric, batches):
+    """None, NOT_ATTEMPTED, or what is wrong with the result after these batches, and after a reset."""
+    for y_true, y_pred in batches:
+        given = y_true.copy(), y_pred.copy()
+        metric.update_state(*given)
+        if changed(list(given), [y_true, y_pred]):
+            return CHANGED
+        got = metric.result()  # Keras, too, reads it after every batch
+    if missing(got):
+        return NOT_ATTEMPTED
+    if hint := _worst_hint(np.asarray(_array(got)), batches):
+        return hint
+    metric.reset_state()
+    after = float(_array(metric.result()))
+    if not after <= 0:
+        return f"after reset_state the result is {after:.3g}, not 0: keep the state in a weight, made with add_weight"
+    return None
 
 
 def _compiled_hint(WorstError, rng):
     """What is wrong with the metric where it is used: in `evaluate`, in compiled code, batch by batch."""
     import keras
 
-    x, y = rng.normal(size=(2, 12, 1)).astype("float32")
-    y[int(rng.integers(4))] += 50  # in the first of three batches
+    x, y = rng.normal(size=(2, 13, 1)).astype("float32")
+    y[int(rng.integers(4))] += 50  # in the first of four batches, of which the last has one row
     model = keras.Sequential([keras.Input((1,)), keras.layers.Rescaling(1.0)])
     try:
         model.compile(loss="mse", metrics=[WorstError()])
@@ -282,7 +343,11 @@ def _worst_hint(got, batches):
             return hint
     if got == 0:
         return "the state is still 0: assign to it in update_state, self.worst.assign(…)"
-    return f"the result should be {right:.3f}, it is {beside(float(got), float(f'{right:.3f}'), 3)}"
+    number = int(np.argmax([one.max() for one in errors]))
+    row, column = np.unravel_index(errors[number].argmax(), errors[number].shape)
+    where = f"in row {row} and column {column} of a batch of shape {errors[number].shape}"
+    yours = beside(float(got), float(f"{right:.3f}"), 3)
+    return f"the result should be {right:.3f}, the error {where}; it is {yours}"
 
 
 # --- 6.5 --------------------------------------------------------------------------------------------------------------
@@ -321,8 +386,30 @@ def _model_file(folder, layers, compile_config=None):
     return path
 
 
-def _function(name):
-    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
+def _function(name, module="builtins"):
+    return {"module": module, "class_name": "function", "config": name, "registered_name": "function"}
+
+
+def _files_told_apart_by_one_entry(rng, secret, plain):
+    """{what: (layers, compile_config, right)}: files in which another entry than the table's would decide wrongly."""
+    ours, optimizer = str(rng.choice(["Dense", "Dropout", "Conv2D", "LSTM"])), _keras("Adam", "keras.optimizers")
+    start, loss = rng.choice(["glorot_uniform", "he_normal", "zeros"]), rng.choice(["mean_squared_error", "hinge"])
+    modules = [f"keras{between}{secret.lower()}" for between in ("_", "-", "", "/")] + ["Keras.layers", "keras2.layers"]
+    lookalikes = [_keras(f"{secret}{number}", module) for number, module in enumerate(modules)]
+    known = _keras(secret, "a.b") | {"registered_name": f"{secret.lower()}>{secret}Known"}
+    own = _keras("Dense") | {"registered_name": "Dense"}
+    pair, of_keras = f"{secret.lower()}>loss>two", f"{secret.lower()}>of_keras"
+    return {
+        "functions of Keras": ([*plain, _keras("Dense", start=_function(str(start)))],
+                               {"loss": _function(str(loss)), "optimizer": optimizer}, set()),
+        "a class with a registered name": ([*plain, own, known], None, {secret}),
+        "a class of another module that is called as one of Keras's": ([*plain, _keras(ours, "a.b")], None, {ours}),
+        "modules that only look like Keras": ([*plain, *lookalikes], None, {one["class_name"] for one in lookalikes}),
+        "a registered function with two >": ([*plain, _keras("Activation", f=_function(pair))], None, {pair}),
+        "a registered function whose module is one of Keras's": (
+            [*plain, _keras("Activation", f=_function(of_keras, "keras.activations"))], None, {of_keras}
+        ),
+    }  # fmt: skip
 
 
 @exercise("6.6")
@@ -363,6 +450,7 @@ def check_doorkeeper(doorkeeper):
         "a loss": (plain, {"loss": _keras(f"{secret}Loss", "losses")}, {f"{secret}Loss"}),
         "a registered function as loss": (plain, {"loss": _function(registered)}, {registered}),
         "two": ([_keras(secret, "a.b"), _keras("Lambda", function=bytecode)], None, {secret, "__lambda__"}),
+        **_files_told_apart_by_one_entry(rng, secret, plain),
     }
     with tempfile.TemporaryDirectory() as folder:
         for what, (layers, compiled, right) in files.items():
@@ -417,6 +505,9 @@ def check_tiny(tiny):
             return f"return a keras.Model, not {type(model).__name__}"
         if model.count_params() > 20:
             return f"the model has {model.count_params()} parameters, and 20 are allowed"
+        if model.count_params() + (constants := _constants(model)) > 20:
+            count = f"{model.count_params()} parameters and {constants} numbers as constants"
+            return f"the model has {count}: these count as well, and 20 are allowed"
         got = _array(model(new))
         if got.shape != (len(truth), 1):
             return f"for {len(truth)} patients the output should have shape ({len(truth)}, 1), it has {got.shape}"
@@ -428,6 +519,40 @@ def check_tiny(tiny):
     if np.mean((got[:, 0] > 0.5) == 1 - truth) >= 0.9:
         return "the model says malignant where it should say benign: 1 is malignant"
     return f"{right:.0%} of the patients left out are right, and 90% are asked for: is it trained long enough?"
+
+
+def _constants(model):
+    """How many numbers a model holds beside its weights: in attributes of its layers, and as constants in its graph."""
+    attributes = [
+        value for layer in every_layer(model) for name, value in vars(layer).items() if not name.startswith("_")
+    ]
+    try:
+        graph = model.get_config()
+    except Exception:  # a subclassed model need not have one
+        graph = None
+    return sum(map(_fractions, attributes)) + _fractions_written(graph)
+
+
+def _fractions(value):
+    """How many numbers that are not whole stand in an array, a tensor or a list: sizes and places are whole."""
+    import keras
+
+    if not isinstance(value, (list, tuple, np.ndarray)) and not keras.ops.is_tensor(value):
+        return 0
+    parts = value if isinstance(value, (list, tuple)) else [value]
+    if any(isinstance(part, (keras.Variable, keras.Layer)) for part in parts):
+        return 0  # weights are counted already
+    found = numbers(value)
+    return 0 if found is None else int(np.sum(found % 1 != 0))
+
+
+def _fractions_written(part):
+    """The same for arrays and tensors in a model's config, at any depth."""
+    if isinstance(part, dict):
+        if part.get("class_name") in ("__numpy__", "__tensor__"):
+            return _fractions(np.array(part["config"]["value"]))
+        part = list(part.values())
+    return sum(map(_fractions_written, part)) if isinstance(part, (list, tuple)) else 0
 
 
 def _patients():

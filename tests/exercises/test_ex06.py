@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import zipfile
 
 import numpy as np
@@ -134,6 +135,17 @@ def test_a_siamese_network_of_other_layers_passes():
     assert outcomes("6.2", other_siamese, 2) == [None] * 2
 
 
+class Twins(keras.Model):
+    """A class of one's own, which has no inputs to count."""
+
+    def __init__(self, units):
+        super().__init__()
+        self.encoder = Dense(units, "relu")
+
+    def call(self, pair):
+        return total(ops.abs(self.encoder(pair[0]) - self.encoder(pair[1])))
+
+
 @pytest.mark.parametrize(
     "answer, hint",
     [
@@ -159,6 +171,7 @@ def test_a_siamese_network_of_other_layers_passes():
         (lambda features, units: siamese(5, 3), "parameters; one dense layer"),  # knows one case only
         (lambda features, units: keras.Sequential([keras.Input((features,)), Dense(units)]), "should have two inputs"),
         (lambda features, units: 3, "return a keras.Model"),
+        (lambda features, units: Twins(units), "a functional model is asked for"),
     ],
 )
 def test_a_wrong_twin_gets_its_own_hint(answer, hint):
@@ -272,6 +285,28 @@ class WritesIntoIt(Standardize):
 class Rounds(Standardize):
     def get_config(self):
         return super().get_config() | {"mean": [round(value) for value in self.mean]}
+
+
+class OfNumPy(Standardize):
+    """Right for arrays, and in no model."""
+
+    def call(self, x):
+        return (np.array(x) - np.array(self.mean, "float32")) / np.array(self.deviation, "float32")
+
+
+class OfArraysOnly(OfArrays):
+    """Its own config, of lists, can't make it again."""
+
+    def __init__(self, mean, deviation, **kwargs):
+        super().__init__(mean.astype("float32"), deviation.astype("float32"), **kwargs)
+
+
+@pytest.mark.parametrize(
+    "wrong, hint", [(OfNumPy, "can't be put into a model"), (OfArraysOnly, "the config gives lists back")]
+)
+def test_a_layer_for_arrays_alone_is_told_so_in_one_line(wrong, hint):
+    said = outcomes("6.3", wrong, 5)
+    assert all(hint in (one or "") and len(one) < 300 for one in said), said
 
 
 def test_standardizing_layers_pass():
@@ -417,7 +452,7 @@ class Empties(WorstError):
     [
         (GivesAFloat, "in `evaluate`"),
         (InAnAttribute, "in `evaluate`"),
-        (StartsAtOne, "before any batch the result should be 0"),
+        (StartsAtOne, "before any batch there is no error yet"),
         (Empties, "that is the worst of the last batch"),
     ],
 )
@@ -425,10 +460,89 @@ def test_a_metric_that_keras_could_not_use_is_told_why(wrong, hint):
     assert all(hint in (said or "") for said in outcomes("6.4", wrong, 5))
 
 
-@pytest.mark.parametrize("part", [np.s_[0], np.s_[:, 0], np.s_[-1], np.s_[:, -1]])
-def test_a_metric_that_looks_at_a_part_of_each_batch_does_not_pass(part):
-    said = outcomes("6.4", updates(lambda worst, error: ops.maximum(worst, ops.max(ops.abs(error[part])))), 30)
-    assert sum(one is not None for one in said) >= 10  # by chance the worst error lies in that part
+def of(part):
+    """A metric that sees a part of each batch's absolute errors."""
+    return updates(lambda worst, error: ops.maximum(worst, ops.max(part(ops.abs(error)))))
+
+
+PARTS = [
+    *(
+        lambda ab, part=part: ab[part]
+        for part in (np.s_[0], np.s_[-1], np.s_[1:], np.s_[:-1], np.s_[1:-1], np.s_[:2], np.s_[::2])
+    ),
+    *(lambda ab, part=part: ab[..., part] for part in (np.s_[0], np.s_[-1], np.s_[:1], np.s_[:2], np.s_[-2:])),
+    lambda ab: ops.max(ab, axis=0)[0],
+    lambda ab: ops.max(ab, axis=1)[0],
+    lambda ab: ops.max(ab, axis=-1)[-1],
+    lambda ab: ops.mean(ab, axis=-1),
+    lambda ab: ops.mean(ab, axis=0),
+]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_metric_that_looks_at_a_part_of_each_batch_never_passes_and_hears_nothing_false(part):
+    said = outcomes("6.4", of(part), 8)
+    assert all("the result should be" in (one or "") and "in row" in one for one in said), said
+
+
+def compares(difference):
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.worst.assign(ops.maximum(self.worst, ops.max(ops.abs(difference(y_true, y_pred)))))
+
+    return type("Wrong", (WorstError,), {"update_state": update_state})
+
+
+class LeavesOut(WorstError):
+    """Sees all batches but one: the first, or each second."""
+
+    every = 10**6
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.seen = getattr(self, "seen", -1) + 1
+        if self.seen % self.every:
+            super().update_state(y_true, y_pred)
+
+    def reset_state(self):
+        self.seen = -1
+        super().reset_state()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        compares(lambda t, p: t[..., None] - p[:, None]),
+        compares(lambda t, p: t[:, None] - p),
+        compares(lambda t, p: t - p[::-1]),
+        LeavesOut,
+        type("EachSecond", (LeavesOut,), {"every": 2}),
+    ],
+)
+def test_a_metric_that_compares_other_entries_or_leaves_out_batches_never_passes(wrong):
+    assert None not in outcomes("6.4", wrong, 8)
+
+
+class StartsLow(WorstError):
+    """Right as well: no error is lower than where it starts."""
+
+    def __init__(self, name="worst_error", start=-np.inf, **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.start = start
+        self.worst.assign(start)
+
+    def reset_state(self):
+        self.worst.assign(self.start)
+
+
+def test_a_state_that_starts_below_zero_passes():
+    assert outcomes("6.4", StartsLow, 5) == [None] * 5
+    below = type("Below", (WorstError,), {"__init__": lambda self, **kwargs: from_minus_one(self, **kwargs)})
+    assert outcomes("6.4", below, 5) == [None] * 5
+
+
+def from_minus_one(metric, **kwargs):
+    """As StartsLow, by an initializer: Keras resets to 0."""
+    keras.metrics.Metric.__init__(metric, name="worst_error", **kwargs)
+    metric.worst = metric.add_weight(name="worst", initializer=keras.initializers.Constant(-1.0))
 
 
 class InPlace(WorstError):
@@ -554,6 +668,74 @@ def test_a_careless_doorkeeper_gets_its_own_hint(answer, hint):
     assert hint in attempt("6.6", answer)
 
 
+def module_is_keras(part):
+    return f"{part.get('module', 'keras')}.".startswith("keras.")
+
+
+def careless(name=lambda part: part["class_name"], own=module_is_keras, function=lambda part: ">" in part["config"]):
+    """The solution with one of its three decisions changed."""
+
+    def doorkeeper(path):
+        found = set()
+        for part in parts_of_the_config(path):
+            if part["class_name"] == "function":
+                found |= {part["config"]} if function(part) else set()
+            elif is_lambda(part) or not own(part):
+                found.add(name(part))
+        return found
+
+    return doorkeeper
+
+
+def parts_of_the_config(path):
+    """All dictionaries with a class name, at any depth."""
+    with zipfile.ZipFile(path) as archive:
+        to_see = [json.loads(archive.read("config.json"))]
+    while to_see:
+        part = to_see.pop()
+        if isinstance(part, dict) and "class_name" in part:
+            yield part
+        if isinstance(part, (dict, list)):
+            to_see += part.values() if isinstance(part, dict) else part
+
+
+def known_to_keras(part):
+    name = part["class_name"]
+    return name in ("Functional", "__keras_tensor__", "DTypePolicy", "Add", "Sequential") or hasattr(keras.layers, name)
+
+
+def starts_with(pattern):
+    return lambda part: re.match(pattern, str(part.get("module", "keras"))) is not None
+
+
+def test_the_doorkeeper_that_is_made_careless_is_right_before():
+    assert outcomes("6.6", careless(), 5) == [None] * 5
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        careless(own=known_to_keras),
+        careless(own=lambda part: known_to_keras(part) and module_is_keras(part)),
+        careless(own=lambda part: known_to_keras(part) or module_is_keras(part)),
+        careless(name=lambda part: part.get("registered_name") or part["class_name"]),
+        careless(own=lambda part: part.get("registered_name") in (None, part["class_name"])),
+        careless(own=lambda part: module_is_keras(part) and part.get("registered_name") is None),
+        careless(own=starts_with(r"keras\b")),
+        careless(own=starts_with(r"keras\W|keras$")),
+        careless(own=starts_with(r"(?i)keras(\.|$)")),
+        careless(own=starts_with(r"keras\d*(\.|$)")),
+        careless(function=lambda part: not hasattr(keras.activations, part["config"])),
+        careless(function=lambda part: part["config"] != "relu"),
+        careless(function=lambda part: ">" in part["config"] and not module_is_keras(part)),
+        careless(function=lambda part: part["config"].count(">") == 1),
+    ],
+)
+def test_a_doorkeeper_that_decides_by_another_entry_never_passes(wrong):
+    said = outcomes("6.6", wrong, 5)
+    assert all("in the file" in (one or "") for one in said), said
+
+
 def test_a_doorkeeper_that_loads_fails():
     assert "raised" in attempt("6.6", lambda path: {keras.saving.load_model(path).name})
 
@@ -598,6 +780,65 @@ def as_class(inputs, labels):
     model = AsClass(worst.coef_.T, worst.intercept_)
     model([one[:1] for one in inputs])  # which builds it
     return model
+
+
+def fitted(inputs, labels):
+    """Logistic regression on all thirty measures: three arrays (10, 1) and a bias."""
+    model = LogisticRegression(C=0.1).fit(np.concatenate(inputs, axis=1), labels)
+    return np.split(model.coef_.T.astype("float32"), 3), model.intercept_.astype("float32")
+
+
+def in_the_graph(inputs, labels):
+    """31 numbers, of which none is a weight."""
+    parts, bias = fitted(inputs, labels)
+    placeholders = [keras.Input((10,)) for _ in inputs]
+    sums = [ops.matmul(one, part) for one, part in zip(placeholders, parts, strict=True)]
+    return keras.Model(placeholders, ops.sigmoid(sums[0] + sums[1] + sums[2] + bias))
+
+
+class KeepsNumbers(keras.layers.Layer):
+    """Weighs ten measures with an array or a list."""
+
+    def __init__(self, kept, **kwargs):
+        super().__init__(**kwargs)
+        self.kept = kept
+
+    def call(self, x):
+        return ops.matmul(x, ops.convert_to_tensor(np.reshape(self.kept, (10, 1)), dtype=x.dtype))
+
+
+def in_attributes(keep):
+    def tiny(inputs, labels):
+        parts, bias = fitted(inputs, labels)
+        placeholders = [keras.Input((10,)) for _ in inputs]
+        sums = [KeepsNumbers(keep(part))(one) for one, part in zip(placeholders, parts, strict=True)]
+        return keras.Model(placeholders, ops.sigmoid(sums[0] + sums[1] + sums[2] + float(bias[0])))
+
+    return tiny
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [in_the_graph, in_attributes(np.array), in_attributes(ops.convert_to_tensor), in_attributes(np.ndarray.tolist)],
+)
+def test_numbers_that_are_no_weights_count_as_well(wrong):
+    said = outcomes("6.7", wrong, 2)
+    assert all("numbers as constants: these count as well" in (one or "") for one in said), said
+
+
+def ten_in_an_attribute(inputs, labels):
+    """Right as well: ten constants, and a neuron of two weights behind them."""
+    ten = LogisticRegression(C=0.1).fit(inputs[2], labels).coef_.T
+    placeholders, last = [keras.Input((10,)) for _ in inputs], Dense(1, activation="sigmoid")
+    model = keras.Model(placeholders, last(KeepsNumbers(ten)(placeholders[2])))
+    code = inputs[2] @ ten
+    neuron = LogisticRegression().fit(code, labels)
+    last.set_weights([neuron.coef_.T, neuron.intercept_])
+    return model
+
+
+def test_a_few_constants_are_allowed():
+    assert outcomes("6.7", ten_in_an_attribute, 2) == [None] * 2
 
 
 def test_tiny_models_pass():
