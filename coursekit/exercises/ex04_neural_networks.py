@@ -94,14 +94,18 @@ def check_output_gradient(output_gradient):
     What only a right answer reaches: sums so large that the probabilities are near 0 and 1, and a single unit.
     """
     rng = np.random.default_rng()
-    for large, single in ((1, False), (1, False), (10, False), (1, True)):
-        n, units, classes = (int(k) for k in rng.permutation([3, 4, 5, 7])[:3])  # no size is twice another
+    for large, single in ((False, False), (False, False), (True, False), (False, True)):
+        n, units, classes = (int(k) for k in rng.permutation([3, 5, 8, 11])[:3])  # none is near another, or twice it
         units = 1 if single else units
         h, bias = rng.normal(size=(n, units)), rng.normal(size=classes)
-        weights = large * rng.normal(size=(units, classes)) / np.sqrt(units)
+        weights = rng.normal(size=(units, classes)) / np.sqrt(units)
+        if large:  # up to 12: even in single precision no probability is quite 0 or 1
+            factor = 12 / np.abs(h @ weights + bias).max()
+            weights, bias = factor * weights, factor * bias
         targets = (rng.random((n, classes)) < 0.5).astype(float)
         given = [values.copy() for values in (h, weights, bias, targets)]
-        answer = output_gradient(*given)
+        with np.errstate(all="ignore"):
+            answer = output_gradient(*given)
         if missing(answer):
             return NOT_ATTEMPTED
         if changed(given, [h, weights, bias, targets]):
@@ -136,6 +140,8 @@ def _gradient_hint(got_weights, got_bias, h, weights, bias, targets):
             "divided by the number of classes, not of examples: the loss is a sum over classes, a mean over rows",
         ),
         (to_weights / n, "divided by the number of examples twice: the mean over them is taken once"),
+        (to_weights * n / (n - 1), "divided by n - 1: the mean over n examples divides by n"),
+        (2 * to_weights, "twice as large as it should be: nothing is squared in cross-entropy, so no 2 comes down"),
         (
             h.T @ (1 / (1 + np.exp(-h @ weights)) - targets) / n,
             "the bias is missing in the sum that enters the sigmoid",
@@ -239,12 +245,7 @@ def check_cross_entropy(cross_entropy):
     """A function of logits and labels: random ones of moderate size, a single example, then huge ones."""
     rng = np.random.default_rng()
     for size in (2.0, 3.0, 1.0, 1000.0):
-        n, classes = (int(k) for k in rng.permutation(np.arange(4, 12))[:2])
-        n = 1 if size == 1 else n
-        logits, labels = rng.normal(0, size, (n, classes)), rng.integers(classes, size=n)
-        if size == 1000:
-            logits[:2] = [[1000.0] * classes, [-1000.0] * classes]
-            labels[2] = logits[2].argmin()  # at least one label is all but impossible
+        logits, labels = _logits_and_labels(rng, size)
         with np.errstate(all="ignore"):
             got = cross_entropy(*(given := [logits.copy(), labels.copy()]))
         if missing(got):
@@ -260,14 +261,32 @@ def check_cross_entropy(cross_entropy):
     return None
 
 
+def _logits_and_labels(rng, size):
+    """Random logits of this size, with labels: one example where the size is 1, and unlikely ones where it is 1000.
+
+    A loss rounded to three decimals is not right: moderate ones are drawn until that would show.
+    """
+    while True:
+        n, classes = (int(k) for k in rng.permutation(np.arange(4, 12))[:2])
+        n = 1 if size == 1 else n
+        logits, labels = rng.normal(0, size, (n, classes)), rng.integers(classes, size=n)
+        if size == 1000:
+            logits[:2] = [[1000.0] * classes, [-1000.0] * classes]
+            labels[2] = logits[2].argmin()  # at least one label is all but impossible
+            return logits, labels
+        right = _mean_cross_entropy(logits, labels)
+        if abs(right - round(right, 3)) > 2e-4:
+            return logits, labels
+
+
+def _mean_cross_entropy(z, labels):
+    top = z.max(axis=1, keepdims=True)
+    return (np.log(np.exp(z - top).sum(axis=1)) + top[:, 0] - z[np.arange(len(labels)), labels]).mean()
+
+
 def _cross_entropy_hint(got, logits, labels):
     rows = np.arange(len(labels))
-
-    def loss(z):
-        top = z.max(axis=1, keepdims=True)
-        return (np.log(np.exp(z - top).sum(axis=1)) + top[:, 0] - z[rows, labels]).mean()
-
-    right, largest = loss(logits), np.abs(logits).max()
+    right, largest = _mean_cross_entropy(logits, labels), np.abs(logits).max()
     if not np.isfinite(got) and largest < 100:
         return f"for logits up to {largest:.0f} it should be {right:.6g}, yours is {got}: no power of e is large here"
     if not np.isfinite(got):
@@ -276,7 +295,7 @@ def _cross_entropy_hint(got, logits, labels):
             "subtract the largest logit of each row first), or a probability was rounded to 0 before its logarithm was "
             "taken (then simplify the logarithm of the quotient before you compute it)"
         )
-    if np.isclose(got, right, rtol=1e-4):
+    if np.isclose(got, right, rtol=1e-5, atol=5e-6):  # as near as single precision comes
         return None
     if largest > 500:
         return (
@@ -284,7 +303,10 @@ def _cross_entropy_hint(got, logits, labels):
             "numbers off, or is it the logarithm of a rounded 0 to which a little was added?"
         )
     mistakes = [
-        (loss(_softmax(logits)), "softmax is applied twice: the logarithm of softmax needs one softmax, on the logits"),
+        (
+            _mean_cross_entropy(_softmax(logits), labels),
+            "softmax is applied twice: the logarithm of softmax needs one softmax, on the logits",
+        ),
         (-right, "the sign is the wrong way round: the loss is minus the mean of the logarithms"),
         (right * len(labels), "that is the sum over the examples; the loss is their mean"),
         (right / logits.shape[1], "averaged over the classes, too: each example has one term, that of its label"),
@@ -317,7 +339,7 @@ def check_standardize(standardize):
     for n, m, features in [(16, 9, 5), (32, 7, 4), (8, 8, 8), (16, 1, 3), (30, 7, 4)]:
         scale = 10 ** rng.uniform(-2, 2, size=features)
         faint, constant = rng.permutation(features)[:2]
-        scale[faint] = 1e-3
+        scale[faint] = 5e-4
         offset = scale * rng.uniform(-5, 5, size=features)
         x_train = offset + scale * rng.normal(size=(n, features))
         x_test = offset + scale * (1 + 1.5 * rng.normal(size=(m, features)))
@@ -373,17 +395,38 @@ def _standardize_hint(got_train, got_test, x_train, x_test):
     if mine(got_train, (x_train - x_train.mean()) / x_train.std()):
         return "you took one mean of everything; each column needs its own (axis=0)"
     if not mine(got_train, by(x_train, x_train)):
-        mean, spread = np.abs(got_train.mean(axis=0)).max(), np.abs(got_train[:, varies].std(axis=0) - 1).max()
-        off = f"yours are off by up to {mean:.2g} and {spread:.2g}"
-        return f"training columns should have mean 0 and standard deviation 1; {off}"
+        return _worst_column(got_train, x_train, varies)
     if not mine(got_test, by(x_train, x_test)):
         return "the training part is right; scale the test part with the same two vectors"
     if np.abs(got_train[:, ~varies]).max() > 1e-6:
-        return (
-            "a column that is the same in all training rows should become 0 there; to compare its standard deviation "
-            "with 0 is not safe, because the mean is rounded (exercise 2.3)"
-        )
+        return _not_zero(got_train[:, ~varies], x_train[:, ~varies])
     return None
+
+
+def _worst_column(got, x, varies):
+    """Which column of the scaled training part is furthest off, and how."""
+    off = np.where(varies, np.maximum(np.abs(got.mean(axis=0)), np.abs(got.std(axis=0) - 1)), -1)
+    column = int(off.argmax())
+    before, mean, after = x[:, column].std(), got[:, column].mean(), got[:, column].std()
+    if np.allclose(got[:, column], x[:, column] - x[:, column].mean(), rtol=1e-3, atol=1e-3 * before):
+        return f"column {column} is not divided by its standard deviation, {before:.2g}: it is small, but not constant"
+    return (
+        f"training columns should have mean 0 and standard deviation 1; your column {column}, whose standard deviation "
+        f"was {before:.2g}, has {mean:.2g} and {after:.4g}"
+    )
+
+
+def _not_zero(got, x):
+    """What to say of constant columns that did not become 0."""
+    hint = (
+        f"a column that is the same in all training rows should become 0 there; yours becomes {np.abs(got).max():.2g}"
+    )
+    if not (x - x.mean(axis=0)).any():
+        return hint
+    return (
+        f"{hint}. The mean is rounded, so neither x - mean nor the standard deviation need be exactly 0; one divided "
+        "by the other, or by a tiny number, may be anything (exercise 2.3)"
+    )
 
 
 # --- 4.7 --------------------------------------------------------------------------------------------------------------
@@ -395,6 +438,7 @@ _LOOK_AT = {
     4: "measure the gradient in its first layer, as in section 5",
     5: "sweep its learning rate: how far does the loss fall in the first epochs?",
 }
+_ENOUGH = {1: 0.85, 2: 0.85, 3: 0.85, 4: 0.5, 5: 0.85}  # ten hidden layers: one in three sound ones reads below 0.8
 _RETURNS = "should return what `learn` returns: the network, the name of its activation, and the function that prepares"
 
 
@@ -419,11 +463,16 @@ def check_mended(mended):
 
 def _reading_hint(number, function):
     """None, or what is wrong. An unlucky start is no mistake: what reads badly is trained anew, twice at most."""
+    best = 0.0
     for _ in range(3):
         right, hint = _trained_once(number, function)
-        if hint or right >= 0.85:
+        best = max(best, right)
+        if hint or right >= _ENOUGH[number]:
             return hint
-    return f"network {number} reads {right:.0%} of new digits, and a sound one over 90%: {_LOOK_AT[number]}"
+    asked = f"at least {_ENOUGH[number]:.0%} are asked for"
+    return (
+        f"network {number} reads {best:.0%} of new digits, in the best of three trainings; {asked}: {_LOOK_AT[number]}"
+    )
 
 
 def _trained_once(number, function):
@@ -469,7 +518,7 @@ def _read(number, network, activation, prepare, new, wanted):
     if x is None or x.shape != (len(new), 64):
         return 0, f"network {number}: prepare should make one row of 64 numbers of each image"
     right = layers.accuracy(network, x, wanted, activation)
-    if right >= 0.85 and (fewer.shape != (64, 64) or not close(fewer, x[:64])):
+    if right >= _ENOUGH[number] and (fewer.shape != (64, 64) or not close(fewer, x[:64])):
         return 0, f"network {number}: the same image is prepared differently in another batch; each must stand alone"
     return right, None
 
@@ -562,7 +611,9 @@ def _network_hint(network):
         if weights is None or bias is None:
             return "return the network: a list with [weights, bias], arrays of numbers, for each layer"
         if weights.ndim != 2 or weights.shape[0] != sizes[-1] or bias.shape != (weights.shape[1],):
-            return f"a layer with weights {weights.shape} and bias {bias.shape} does not fit behind {sizes[-1]} values"
+            turned = "; it is transposed" if weights.T.shape == (sizes[-1], bias.size) and bias.ndim == 1 else ""
+            shapes = f"weights {weights.shape} and bias {bias.shape}"
+            return f"a layer with {shapes} does not fit behind {sizes[-1]} values{turned}"
         if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
             return "the weights are NaN or infinite: training diverged. Divide the learning rate by ten"
         sizes.append(weights.shape[1])

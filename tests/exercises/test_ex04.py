@@ -7,6 +7,7 @@ import pytest
 
 from coursekit import layers
 from coursekit.exercises import NOT_ATTEMPTED, attempt
+from coursekit.exercises import ex04_neural_networks as ex04
 from coursekit.exercises.answers import CHANGED
 
 TIMES = 20
@@ -695,3 +696,92 @@ def test_confident_units_and_a_single_unit_are_tried(clip, squeeze):
         return (to_weights.squeeze() if squeeze else to_weights), delta.mean(axis=0)
 
     assert attempt("4.2", gradient) is not None
+
+
+def from_the_slope_of_p(h, weights, bias, targets):
+    """Right as well, and not a number where a probability is rounded to 0 or 1."""
+    p = sigmoid(h @ weights + bias)
+    to_p = -targets / p + (1 - targets) / (1 - p)
+    delta = to_p * p * (1 - p) / len(h)
+    return h.T @ delta, delta.sum(axis=0)
+
+
+def test_a_gradient_by_way_of_the_probabilities_passes_without_warnings(recwarn):
+    assert outcomes("4.2", from_the_slope_of_p, 200) == [None] * 200
+    assert outcomes("4.2", in_single_precision(from_the_slope_of_p), 200) == [None] * 200
+    assert None not in outcomes("4.2", lambda *given: output_gradient(*(100 * one for one in given)), 20)
+    assert not [warning for warning in recwarn if issubclass(warning.category, RuntimeWarning)]
+
+
+def times_factor(factor):
+    def gradient(h, weights, bias, targets):
+        return tuple(factor(len(h)) * part for part in output_gradient(h, weights, bias, targets))
+
+    return gradient
+
+
+@pytest.mark.parametrize(
+    "factor, hint",
+    [(lambda n: n / (n - 1), "divided by n - 1"), (lambda n: 2, "twice as large"), (lambda n: n / (n + 1), "entry at")],
+)
+def test_a_gradient_with_another_factor_hears_of_its_own(factor, hint):
+    assert all(hint in (said or "") for said in outcomes("4.2", times_factor(factor), 40))
+
+
+@pytest.mark.parametrize("decimals", [2, 3])
+def test_a_rounded_cross_entropy_never_passes(decimals):
+    said = outcomes("4.5", lambda logits, labels: round(cross_entropy(logits, labels), decimals), 40)
+    assert all("it should be" in (one or "") for one in said)
+
+
+def dividing_by(change):
+    def standardize(x_train, x_test):
+        mean, spread = x_train.mean(axis=0), change(x_train.std(axis=0))
+        return (x_train - mean) / spread, (x_test - mean) / spread
+
+    return standardize
+
+
+@pytest.mark.parametrize(
+    "change, hint",
+    [
+        (lambda spread: np.maximum(spread, 1e-12), "The mean is rounded"),
+        (lambda spread: spread + 1e-12, "The mean is rounded"),
+        (lambda spread: np.where(spread == 0, 1, spread), "The mean is rounded"),
+        (lambda spread: np.where(spread < 1e-3, 1, spread), "is not divided by its standard deviation"),
+        (lambda spread: np.where(spread < 1e-3, 1e-3, spread), "your column"),
+    ],
+)
+def test_a_small_or_rounded_spread_is_named(change, hint):
+    assert all(hint in (said or "") for said in outcomes("4.6", dividing_by(change), 20))
+
+
+def test_a_constant_that_stays_is_not_put_down_to_rounding():
+    assert all("The mean is rounded" not in said for said in outcomes("4.6", keeps_constant, 5))
+
+
+def test_ten_hidden_layers_may_read_less_than_one(monkeypatch):
+    monkeypatch.setattr(ex04, "_trained_once", lambda number, function: (0.6, None))
+    assert ex04._reading_hint(4, None) is None
+    assert "reads 60% of new digits" in ex04._reading_hint(1, None)
+    monkeypatch.setattr(ex04, "_trained_once", lambda number, function: (0.25, None))
+    assert "reads 25%" in ex04._reading_hint(4, None)
+
+
+def test_the_best_of_three_trainings_counts(monkeypatch):
+    draws = iter([0.3, 0.1, 0.2, 0.3, 0.2, 0.6])
+    monkeypatch.setattr(ex04, "_trained_once", lambda number, function: (next(draws), None))
+    assert "reads 30%" in ex04._reading_hint(4, None)
+    assert ex04._reading_hint(4, None) is None
+
+
+def test_the_right_mend_of_network_4_passes_and_sigmoids_do_not():
+    assert [ex04._reading_hint(4, learns(4)) for _ in range(4)] == [None] * 4
+    assert "measure the gradient" in ex04._reading_hint(4, learns(4, "glorot", "sigmoid"))
+
+
+def test_transposed_weights_of_a_small_reader_are_called_so():
+    def transposed(x, labels):
+        return [[weights.T, bias] for weights, bias in layers.initialize((64, 6, 10), np.random.default_rng())]
+
+    assert all("it is transposed" in (said or "") for said in outcomes("4.8", transposed, 3))

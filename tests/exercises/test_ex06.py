@@ -399,7 +399,7 @@ def test_a_worst_error_passes():
 
 
 class BothSigns(WorstError):
-    """Right as well: keeps the largest of both signs, and gives the weight itself."""
+    """Right as well: keeps the largest of both signs, and gives the weight itself, which JAX's compiled code can't."""
 
     def updated(self, worst, error):
         return ops.maximum(worst, ops.maximum(ops.max(error), -ops.min(error)))
@@ -409,7 +409,8 @@ class BothSigns(WorstError):
 
 
 def test_another_worst_error_passes():
-    assert outcomes("6.4", BothSigns, 5) == [None] * 5
+    said = outcomes("6.4", BothSigns, 5)
+    assert all("in `evaluate`" in one for one in said) if keras.backend.backend() == "jax" else said == [None] * 5
 
 
 class GivesAFloat(WorstError):
@@ -553,6 +554,7 @@ class InPlace(WorstError):
 
 class FirstOnly(WorstError):
     def updated(self, worst, error):
+        worst = ops.convert_to_tensor(worst)  # JAX takes no weight here
         return ops.where(worst > 0, worst, ops.max(ops.abs(error)))
 
 
