@@ -96,6 +96,13 @@ def word(text):
     return "".join(one for one in unicodedata.normalize("NFKC", text).lower() if one.isalnum())
 
 
+def without_stars(answer):
+    """A text, or a list of texts, without the stars that make letters bold in Markdown; anything else as it is."""
+    if isinstance(answer, (list, tuple)):
+        return [without_stars(one) for one in answer]
+    return answer.replace("*", "") if isinstance(answer, str) else answer
+
+
 def network_like(answer, like):
     """A network as a list of [weights, bias] in single precision, or a hint if it is none with the shapes of `like`."""
     parts = parts_of(answer, len(like))

@@ -10,6 +10,7 @@ from coursekit.compression.sparsity import polynomial_sparsity
 from coursekit.exercises import NOT_ATTEMPTED, exercise
 from coursekit.exercises.answers import (
     CHANGED,
+    beside,
     changed,
     compare_letters,
     compare_numbers,
@@ -17,6 +18,7 @@ from coursekit.exercises.answers import (
     numbers,
     parts_of,
     told_apart,
+    without_stars,
 )
 from coursekit.exercises.smaller_network import check_smaller_network
 
@@ -82,6 +84,8 @@ def _pruned_hint(got, kernels, share):
     ]
     if all(each) and 0 < count < flat.size and sizes[gone].sum() > np.sort(sizes)[: gone.sum()].sum() * (1 + 1e-9):
         return "you took the same share from each array; rank the weights of all of them together"
+    if _small_instead_of_zero(found, flat, same, count):
+        return "weights that go should be 0 exactly; yours are small numbers"
     if not same[~gone].all():
         return "weights that stay should keep their values"
     if gone.sum() != count:
@@ -91,21 +95,37 @@ def _pruned_hint(got, kernels, share):
     return "as many are 0 as should be, but not the smallest"
 
 
+def _small_instead_of_zero(found, flat, same, count):
+    """Whether so many weights as should go are smaller than all others, without being 0."""
+    went = (found == 0) | ~same
+    least = np.abs(flat[~went]).min(initial=np.inf)
+    return went.sum() == count > (found == 0).sum() and np.abs(found[went]).max() < least
+
+
 # --- 18.2 -------------------------------------------------------------------------------------------------------------
+STAYS = "after `end` the sparsity stays at `final`"
+
+
 @exercise("18.2")
 def check_sparsity_due(sparsity_due):
-    """Random schedules, asked inside, at both ends and beyond them."""
+    """Random schedules, asked inside, at both ends, next to them and beyond them.
+
+    The powers that are not whole come last: there a power that is cut looks like another mistake.
+    """
     rng = np.random.default_rng()
-    for _ in range(4):
+    for power in [*rng.permutation([2, 4]).tolist(), 2.5, 1.5]:
         begin = int(rng.integers(5, 50))
-        end = begin + int(rng.integers(20, 200))
-        initial, power = float(rng.uniform(0.05, 0.3)), rng.permutation([1.5, 2, 4]).tolist()[0]
-        final = float(rng.uniform(0.6, 0.99))
-        inside = [int(rng.integers(begin + 3, end - 3)) for _ in range(3)]
-        for step in [*inside, begin, end, begin - int(rng.integers(1, 5)), end + int(rng.integers(1, 50))]:
+        end = begin + int(rng.integers(20, 60 if power < 2 else 200))
+        initial, final = float(rng.uniform(0.05, 0.3)), float(rng.uniform(0.6, 0.99))
+        quarter = (end - begin) // 4
+        inside = [int(rng.integers(begin + quarter, end - quarter)) for _ in range(3)]
+        beyond = [begin - int(rng.integers(1, 5)), end + int(rng.integers(1, 50))]
+        for step in [*inside, begin + 1, end - 1, begin, end, *beyond]:
             got = sparsity_due(step, begin, end, initial, final, power)
             if missing(got):
                 return NOT_ATTEMPTED
+            if step > end and np.iscomplexobj(got):  # what Python makes of a negative number with a power
+                return STAYS
             got = numbers(got)
             if got is None or got.size != 1:
                 return "return one number: the share that should be 0"
@@ -121,23 +141,30 @@ def _due_hint(got, step, begin, end, initial, final, power):
         return None
     passed = (step - begin) / (end - begin)
     if step > end:
-        return "after `end` the sparsity stays at `final`"
+        return STAYS
     if step < begin:
         return "before `begin` the sparsity is `initial`"
+    along = lambda first, last, share: first + (last - first) * share
     wrong = {
-        "between begin and end it should not rise in a straight line: where is the power?": initial
-        + (final - initial) * passed,
-        "it should rise fast at first and slowly at the end; yours does the opposite": initial
-        + (final - initial) * passed**power,
-        "yours goes from final to initial: look at what stands before the bracket": initial
-        + (final - initial) * (1 - passed) ** power,
-        "the time that has passed counts from `begin`, over the length of the schedule": final
-        + (initial - final) * (1 - min(step / end, 1)) ** power,
-        "the schedule should begin at `initial`, not at 0": final - final * (1 - passed) ** power,
-        "the power is an argument; yours is always 3": final + (initial - final) * (1 - passed) ** 3,
+        "the power need not be a whole number; yours is cut to one": along(final, initial, (1 - passed) ** int(power)),
+        "between begin and end it should not rise in a straight line: where is the power?": along(
+            initial, final, passed
+        ),
+        "it should rise fast at first and slowly at the end; yours does the opposite": along(
+            initial, final, passed**power
+        ),
+        "yours goes from final to initial: look at what stands before the bracket": along(
+            initial, final, (1 - passed) ** power
+        ),
+        "the time that has passed counts from `begin`, over the length of the schedule": along(
+            final, initial, (1 - min(step / end, 1)) ** power
+        ),
+        "the schedule should begin at `initial`, not at 0": along(final, 0, (1 - passed) ** power),
+        "the power is an argument; yours is always 3": along(final, initial, (1 - passed) ** 3),
     }
+    at_an_end = near(initial) or near(final)  # there several mistakes give the same
     return next(
-        (hint for hint, value in wrong.items() if near(value)),
+        (hint for hint, value in wrong.items() if near(value) and not at_an_end),
         f"at step {step} of {begin} to {end}, from {initial:.3f} to {final:.3f}, {{}} is due, not {{}}".format(
             *told_apart(right, got)
         ),
@@ -206,19 +233,26 @@ WHY = {
 @exercise("18.4")
 def check_reasons(answer):
     """Four files that do not shrink, and why."""
-    return compare_letters(answer, REASONS, WHY, {"E": "they can; section 4 did it"})
+    return compare_letters(without_stars(answer), REASONS, WHY, {"E": "they can; section 4 did it"})
 
 
 # --- 18.5 -------------------------------------------------------------------------------------------------------------
 @exercise("18.5")
 def check_quantizer(quantizer):
-    """Data on both sides of 0, above it, below it and as far on both sides, with 2 to 8 bits."""
+    """Data on both sides of 0, above it and below it, with 2 to 8 bits.
+
+    On both sides the first code lies a little less, a little more, and exactly half a step from a whole number of them
+    below 0, so that each other way of rounding the zero point is found, and a last code that is not cut off.
+    """
     rng = np.random.default_rng()
-    for low, high in ((-1, 3), (2, 5), (-6, -1), (-2, 0.5), (-2, 2)):
+    for kind in (rng.uniform(0.15, 0.35), "above", "below", rng.uniform(0.65, 0.85), 0.5):
         bits = int(rng.integers(2, 9))
-        x = rng.uniform(low, high, size=(7, int(rng.integers(20, 40)))) * rng.uniform(0.5, 2)
-        if low == -high:  # then the zero point lies between two codes, and the last code must be cut off
-            x.flat[0], x.flat[-1] = -np.abs(x).max(), np.abs(x).max()
+        if kind in ("above", "below"):
+            x = rng.uniform(2, 5, size=(7, int(rng.integers(20, 40)))) * (
+                1 if kind == "above" else -rng.uniform(0.5, 2)
+            )
+        else:
+            x = _on_both_sides(rng, bits, kind)
         given = x.copy()
         answer = quantizer(given, bits)
         if missing(answer):
@@ -238,6 +272,20 @@ def check_quantizer(quantizer):
     return None
 
 
+def _on_both_sides(rng, bits, fraction):
+    """Data whose least value lies a whole number of steps and this fraction below 0.
+
+    Steps are a whole number of 64ths, so that half a step is half a step in any precision.
+    """
+    top = 2**bits - 1
+    known_apart = [n for n in range(1, top) if round(n + fraction) != 2**bits / 4]  # z there is minus the signed one
+    below = top / 2 if fraction == 0.5 else rng.choice(known_apart) + fraction
+    step = rng.integers(20, 200) / 64
+    x = rng.uniform(-below * step, (top - below) * step, size=(7, int(rng.integers(20, 40))))
+    x.flat[0], x.flat[-1] = -below * step, (top - below) * step
+    return x
+
+
 def _codes_hint(codes, scale, zero, x, bits):
     top = 2**bits - 1
     right, signed = affine(float(x.min()), float(x.max()), bits)
@@ -249,17 +297,16 @@ def _codes_hint(codes, scale, zero, x, bits):
     }
     if not np.isclose(scale, right, rtol=1e-5):
         said = (hint for hint, value in scales.items() if np.isclose(scale, value, rtol=1e-5))
-        return next(said, f"the scale is the range, with 0 in it, over {top} steps: {right:.5f}, not {scale:.5f}")
-    if zero != round(zero):
-        return "the zero point is a code, so it must be a whole number"
-    if zero == signed and signed != wanted:
-        return "codes go from 0 on here; your zero point is that of signed codes"
-    if zero != wanted and abs(-min(x.min(), 0) / right - zero) > 0.5 + 1e-3:
-        return f"the zero point is the code of 0, {wanted} here; yours is {zero:g}"
-    if codes.min() < 0 or codes.max() > top:
-        return f"with {bits} bits codes go from 0 to {top}; yours from {codes.min():g} to {codes.max():g}"
+        return next(
+            said,
+            "the scale is the range, with 0 in it, over {} steps: {}, not {}".format(top, *told_apart(right, scale)),
+        )
+    if hint := _zero_hint(zero, wanted, signed, -min(x.min(), 0) / right):
+        return hint
     if not np.array_equal(codes, np.round(codes)):
         return "codes are whole numbers: round them"
+    if codes.min() < 0 or codes.max() > top:
+        return f"with {bits} bits codes go from 0 to {top}; yours from {codes.min():g} to {codes.max():g}"
     error = np.abs((codes - zero) * scale - x)
     if error.max() > 0.501 * scale:
         if error.max() < 1.001 * scale:
@@ -268,6 +315,21 @@ def _codes_hint(codes, scale, zero, x, bits):
             )
         return "scale · (code − zero point) should bring back x, to within half a step"
     return None
+
+
+def _zero_hint(zero, wanted, signed, steps):
+    """What is wrong with a zero point; steps: how many steps the first code lies below 0, not rounded."""
+    if zero != np.round(zero):
+        return "the zero point is a code, so it must be a whole number"
+    if zero == wanted or abs(steps - zero) < 0.5 + 1e-3:
+        return None
+    if zero == signed and signed != -wanted:
+        return "codes go from 0 on here; your zero point is that of signed codes"
+    if zero == -wanted and signed != -wanted:
+        return "the sign of the zero point is wrong: it is a code, and no code is below 0"
+    if abs(steps - zero) < 1:
+        return f"the first code lies {steps:.2f} steps below 0: rounded to the nearest, that is not {zero:g}"
+    return f"the zero point is the code of 0, {wanted} here; yours is {zero:g}"
 
 
 # --- 18.6 -------------------------------------------------------------------------------------------------------------
@@ -363,8 +425,8 @@ def _small_hint(factor, whole, small):
         return "it takes as many bytes as before: zeros and equal values are what makes it small"
     if factor < TIMES_SMALLER:
         return (
-            f"{factor:.1f} times smaller, and {TIMES_SMALLER} are wanted: prune more, round to fewer bits, or both "
-            "(biases, too)"
+            f"{beside(factor, TIMES_SMALLER, 1)} times smaller, and {TIMES_SMALLER} are wanted: prune more, round to "
+            "fewer bits, or both (biases, too)"
         )
     return (
         f"{factor:.1f} times smaller, but {small:.1%} right where the original has {whole:.1%}: be gentler, or give "
