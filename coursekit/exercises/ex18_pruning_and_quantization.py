@@ -117,8 +117,8 @@ def check_sparsity_due(sparsity_due):
         begin = int(rng.integers(5, 50))
         end = begin + int(rng.integers(20, 60 if power < 2 else 200))
         initial, final = float(rng.uniform(0.05, 0.3)), float(rng.uniform(0.6, 0.99))
-        quarter = (end - begin) // 4
-        inside = [int(rng.integers(begin + quarter, end - quarter)) for _ in range(3)]
+        quarter, half = (end - begin) // 4, (end - begin) // 2  # half-way two mistakes give the same
+        inside = [int(rng.integers(begin + quarter, begin + half)), int(rng.integers(begin + half + 1, end - quarter))]
         beyond = [begin - int(rng.integers(1, 5)), end + int(rng.integers(1, 50))]
         for step in [*inside, begin + 1, end - 1, begin, end, *beyond]:
             got = sparsity_due(step, begin, end, initial, final, power)
