@@ -12,6 +12,7 @@ from coursekit.arrays import as_array
 from coursekit.exercises import NOT_ATTEMPTED
 
 CHANGED = "what you were given has changed: compute without writing into it (a copy helps)"
+ROUNDED = "these numbers are rounded: leave all their digits"
 _WORDS = {2: "two", 3: "three", 4: "four", 5: "five"}
 
 
@@ -82,6 +83,13 @@ def worst_entry(got, right):
     at = tuple(int(i) for i in np.unravel_index(off.argmax(), right.shape))
     wanted, yours = told_apart(right[at], got[at])
     return f"the entry at {at if len(at) > 1 else at[0]} should be {wanted}, yours is {yours}"
+
+
+def rounded(got, right):
+    """Whether `got` is an array of the right numbers with 1 to 5 digits behind the point. A check then says ROUNDED."""
+    return got.shape == right.shape and any(
+        np.allclose(got, np.round(right, digits), rtol=1e-6, atol=1e-9) for digits in range(1, 6)
+    )
 
 
 def word(text):

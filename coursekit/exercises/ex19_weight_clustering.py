@@ -8,6 +8,8 @@ from coursekit.arrays import as_array
 from coursekit.exercises import NOT_ATTEMPTED, exercise
 from coursekit.exercises.answers import (
     CHANGED,
+    ROUNDED,
+    beside,
     changed,
     close,
     compare_letters,
@@ -15,6 +17,9 @@ from coursekit.exercises.answers import (
     missing,
     numbers,
     parts_of,
+    rounded,
+    told_apart,
+    without_stars,
 )
 from coursekit.exercises.smaller_network import check_smaller_network
 
@@ -22,6 +27,9 @@ NOTHING = "with {} your function returns nothing, and with others it does"
 
 
 # --- 19.1 -------------------------------------------------------------------------------------------------------------
+ONE_ROUND = "one round only: these are the numbers after many, when nothing moves any more"
+
+
 @exercise("19.1")
 def check_one_round(one_round):
     """Random weights, some of them repeated, and centroids; whole numbers; clusters without weights in one case."""
@@ -52,11 +60,26 @@ def check_one_round(one_round):
     return None
 
 
-def _round_hint(boundaries, moved, weights, centroids):
-    middles = (centroids[1:] + centroids[:-1]) / 2
+def _of_clusters(weights, centroids, function):
+    """function(weights) of each cluster, and whether it has weights; without any, its centroid."""
     which = np.abs(weights[:, None] - centroids).argmin(axis=1)
     there = np.array([np.any(which == j) for j in range(len(centroids))])
-    means = np.array([weights[which == j].mean() if there[j] else centroids[j] for j in range(len(centroids))])
+    found = [function(weights[which == j]) if there[j] else centroids[j] for j in range(len(centroids))]
+    return np.array(found), there
+
+
+def _at_rest(weights, centroids):
+    """The centroids after as many rounds as change anything."""
+    for _ in range(1000):
+        centroids, before = _of_clusters(weights, centroids, np.mean)[0], centroids
+        if close(centroids, before):
+            break
+    return centroids
+
+
+def _round_hint(boundaries, moved, weights, centroids):
+    middles = (centroids[1:] + centroids[:-1]) / 2
+    means = _of_clusters(weights, centroids, np.mean)[0]
     if boundaries.ndim != 1 or moved.ndim != 1:
         return f"return flat arrays; yours have the shapes {boundaries.shape} and {moved.shape}"
     if boundaries.shape == moved.shape == (len(centroids),) or (
@@ -70,23 +93,35 @@ def _round_hint(boundaries, moved, weights, centroids):
             return "a boundary is half-way between two neighbors; yours are the centroids themselves"
         if close(boundaries, (means[1:] + means[:-1]) / 2):
             return "boundaries lie between the centroids that you were given, not between the new ones"
+        rest = _at_rest(weights, centroids)
+        if close(boundaries, (rest[1:] + rest[:-1]) / 2):
+            return ONE_ROUND
+        if rounded(boundaries, middles):
+            return ROUNDED
         return "a weight at the boundary is equally far from both neighbors: where is that?"
     if moved.shape != centroids.shape:
         return f"{len(centroids)} centroids went in and {moved.size} came out"
-    if close(moved, means):
-        return None
+    return None if close(moved, means) else _means_hint(moved, weights, centroids)
+
+
+def _means_hint(moved, weights, centroids):
+    means, there = _of_clusters(weights, centroids, np.mean)
     if close(moved, centroids):
         return "the centroids have not moved: each goes to the mean of its cluster"
     if not np.isfinite(moved).all():
         return "a cluster without weights has no mean: its centroid stays where it is"
     if close(moved[there], means[there]):
         return "a cluster without weights keeps its centroid"
-    medians = np.array([np.median(weights[which == j]) if there[j] else centroids[j] for j in range(len(centroids))])
-    if close(moved, medians):
+    if centroids.dtype.kind == "i" and close(moved, np.trunc(means)):
+        return "an array of whole numbers, as a copy of these centroids is, cuts means off: make one of floats"
+    if rounded(moved, means):
+        return ROUNDED
+    if close(moved, _of_clusters(weights, centroids, np.median)[0]):
         return "that is the median of each cluster; the mean has the least squared error"
-    sums = np.array([weights[which == j].sum() if there[j] else centroids[j] for j in range(len(centroids))])
-    if close(moved, sums):
+    if close(moved, _of_clusters(weights, centroids, np.sum)[0]):
         return "those are sums: divide by the number of weights in each cluster"
+    if close(moved, _at_rest(weights, centroids)):
+        return ONE_ROUND
     return "the boundaries are right, but the new centroids are not the means of the weights between them"
 
 
@@ -148,22 +183,25 @@ def check_codebook_sizes(answer):
 
 
 # --- 19.3 -------------------------------------------------------------------------------------------------------------
+LARGE = (200, 200)
+
+
 @exercise("19.3")
 def check_size_of_layer(size_of_layer):
     """Tensors of several shapes and unevenly frequent values; some of float64, some with one value.
 
-    Among the values are 0, a pair that differs in its sign only, and a pair that differs in the fifth digit.
+    Among the values are 0, a pair that differs in its sign only, and a pair that differs in the fifth digit. The first
+    tensor is so large that its bytes change with each rounding of the entropy.
     """
     rng = np.random.default_rng()
-    for shape in 5 * ((20, 30), (3, 3, 4, 8), (50,), (6, 7)):
+    for shape in (LARGE, *5 * ((20, 30), (3, 3, 4, 8), (50,), (6, 7))):
         k = 1 if shape == (6, 7) else int(rng.integers(5, 10))
         values = rng.normal(size=k).astype("float64" if shape == (50,) else "float32")
         values[0] = 0
         if k > 1:
             values[1], values[2] = 0.5 + rng.random(), -0.5 - rng.random()
             values[3:5] = -values[1], values[2] * (1 + 2e-5)
-        weights = rng.choice(values, size=shape, p=rng.dirichlet(np.full(k, 1.5)))
-        weights.ravel()[rng.permutation(weights.size)[:k]] = values  # each at least once
+        weights = rng.permutation(np.repeat(values, _drawn_counts(rng, shape, k))).reshape(shape)
         given = weights.copy()
         got = size_of_layer(given)
         if missing(got):
@@ -179,45 +217,89 @@ def check_size_of_layer(size_of_layer):
     return None
 
 
+def _drawn_counts(rng, shape, k):
+    """How often each of k values comes, once at least; in LARGE so that no rounded entropy gives the bytes."""
+    n = math.prod(shape)
+    while True:
+        counts = rng.multinomial(n - k, rng.dirichlet(np.full(k, 1.5))) + 1
+        bits = _bits(counts)
+        whole = math.ceil(bits * n / 8)
+        if shape != LARGE:
+            return counts
+        fewer = {whole - math.ceil(cut * n / 8) for cut in _cut(bits)}
+        of_other_mistakes = {0, 3 * k, 4 * k}  # none; a byte for each value of the codebook; no codebook
+        if not fewer & of_other_mistakes and 0.01 < whole - bits * n / 8 < 0.99:
+            return counts
+
+
+def _cut(bits):
+    """An entropy with 1 to 4 digits behind the point, rounded and cut off."""
+    return [cut(bits * 10**d) / 10**d for d in range(1, 5) for cut in (round, math.floor)]
+
+
+def _bits(counts):
+    p = counts / counts.sum()
+    return float((p * np.log2(1 / p)).sum())
+
+
 def _counts_and_bits(weights):
     """How often each value is there, and the entropy in bits a weight."""
     counts = np.unique(weights, return_counts=True)[1]
-    p = counts / counts.sum()
-    return counts, float((p * np.log2(1 / p)).sum())
+    return counts, _bits(counts)
+
+
+def _merged(weights):
+    """The entropies that one gets where values that differ a little become one."""
+    bins = np.histogram(weights, 256)[0]
+    rounded_ones = [weights.round(digits) for digits in range(1, 5)]
+    return [_bits(bins[bins > 0]), *(_counts_and_bits(one)[1] for one in (*rounded_ones, weights.astype("float16")))]
 
 
 def _layer_hint(bits, size, weights):
     counts, right = _counts_and_bits(weights)
-    near = lambda value, wanted: np.isclose(value, wanted, rtol=1e-6, atol=1e-9)
-    if not np.isclose(bits, right, rtol=0, atol=1e-3):
-        wrong = {
-            "those are nats: bits need the logarithm to base 2": right * np.log(2),
-            "that is the fixed width, log2 of the number of values; frequent ones can be shorter": np.log2(len(counts)),
-            "whole bits would be the fixed width; an entropy need not be whole": math.ceil(np.log2(len(counts))),
-            "bits for one weight, not for all of them": right * weights.size,
-            "the sign is wrong: bits are not below 0": -right,
-            "a value and its negative are two values": _counts_and_bits(np.abs(weights))[1],
-            "values that differ a little are different values: don't round them": _counts_and_bits(weights.round(4))[1],
-            "in half precision some of the values become equal": _counts_and_bits(weights.astype("float16"))[1],
-        }
-        otherwise = f"{weights.size} weights with counts {counts.tolist()} carry {right:.4f} bits each, not {bits:.4f}"
-        return next((hint for hint, value in wrong.items() if near(bits, value)), otherwise)
     codebook, stream = 4 * len(counts), right * weights.size / 8
-    if near(size, math.ceil(stream) + codebook):
+    if np.isclose(bits, right, rtol=0, atol=1e-3):
+        return _bytes_hint(size, stream, codebook, [math.ceil(cut * weights.size / 8) for cut in _cut(right)])
+    near = lambda wanted: np.isclose(bits, wanted, rtol=1e-6, atol=1e-9)
+    if near(math.ceil(stream) + codebook) and np.isclose(size, right, rtol=0, atol=1e-3):
+        return "the other way round: first the bits a weight, then the bytes"
+    wrong = {
+        "those are nats: bits need the logarithm to base 2": right * np.log(2),
+        "that is the fixed width, log2 of the number of values; frequent ones can be shorter": np.log2(len(counts)),
+        "whole bits would be the fixed width; an entropy need not be whole": math.ceil(np.log2(len(counts))),
+        "bits for one weight, not for all of them": right * weights.size,
+        "the sign is wrong: bits are not below 0": -right,
+        "a value and its negative are two values": _counts_and_bits(np.abs(weights))[1],
+    }
+    for hint, value in wrong.items():
+        if near(value):
+            return hint
+    if any(map(near, _merged(weights))):
+        return "values that differ a little are different values: don't round them, in no bins and no half precision"
+    shown = told_apart(right, bits, 5)
+    return "{} weights with counts {} carry {} bits each, not {}".format(weights.size, counts.tolist(), *shown)
+
+
+def _bytes_hint(size, stream, codebook, of_rounded_bits):
+    """What is wrong with the bytes; stream: of the indices, not rounded; of_rounded_bits: from a rounded entropy."""
+    whole, values = math.ceil(stream), codebook // 4
+    near = lambda *wanted: any(np.isclose(size, one, rtol=1e-6, atol=1e-9) for one in wanted)
+    if near(whole + codebook):
         return None
-    if near(size, math.ceil(stream)) or near(size, stream):
+    if near(whole, stream):
         return "the codebook is missing: 32 bits for each value"
-    if near(size, math.ceil(stream) + len(counts)):
+    if near(whole + values):
         return "a value in the codebook takes 32 bits, which are 4 bytes"
-    if near(size, stream + codebook):
+    if near(stream + codebook):
         return "a file has whole bytes: round the stream up"
-    if near(size, math.floor(stream) + codebook):
-        return "with fewer bytes than the entropy the stream does not fit: round up, not down"
-    if near(size, right * weights.size + 32 * len(counts)) or near(
-        size, math.ceil(right * weights.size) + 32 * len(counts)
-    ):
+    if near(math.floor(stream) + codebook):
+        return "with fewer bytes than the entropy the stream does not fit: round up, not down, and nothing before that"
+    if near(*(one + codebook for one in of_rounded_bits)):
+        return "the entropy was rounded before the bytes were counted: round only the bytes"
+    if near(8 * (stream + codebook), math.ceil(8 * stream) + 8 * codebook):
         return "those are bits; bytes are wanted"
-    return f"{math.ceil(stream) + codebook} bytes are needed, {codebook} of them for the codebook; you have {size:g}"
+    needed, yours = told_apart(whole + codebook, size, 7)
+    return f"{needed} bytes are needed, {codebook} of them for the codebook; you have {yours}"
 
 
 # --- 19.4 -------------------------------------------------------------------------------------------------------------
@@ -254,6 +336,8 @@ def _gradient_hint(got, slopes, indices, k):
         return f"there are {k} centroids; your answer has the shape {got.shape}"
     if close(got, sums):
         return None
+    if rounded(got, sums):
+        return ROUNDED
     if close(got, sums / np.maximum(counts, 1)) or not np.isfinite(got).all():
         return "the gradient is a sum: each weight that uses a centroid adds its own, without dividing"
     if close(got, counts):
@@ -282,7 +366,7 @@ WHY = {
 def check_reasons(answer):
     """Five files, and what happened to each."""
     averages = "averages of the optimizer would be floats, two for each weight"
-    return compare_letters(answer, REASONS, WHY, {"F": averages})
+    return compare_letters(without_stars(answer), REASONS, WHY, {"F": averages})
 
 
 # --- 19.6 -------------------------------------------------------------------------------------------------------------
@@ -328,6 +412,8 @@ def _zero_hint(got, right, weights, k):
         return None if (got == 0).any() else none_is_zero
     if np.isnan(got).any():
         return "NaN among the centroids: is a side empty?"
+    if rounded(got, right):
+        return ROUNDED
     if close(np.sort(got), right):
         return "the centroids should be sorted"
     if close(got, np.linspace(weights.min(), weights.max(), k)):
@@ -378,8 +464,8 @@ def _budget_hint(factor, whole, small):
         return "there are as many different values as before: give each array a few"
     if factor < TIMES_SMALLER:
         return (
-            f"{factor:.2f} times smaller, and {TIMES_SMALLER} are wanted: fewer values, or more of them alike (biases "
-            "count, too)"
+            f"{beside(factor, TIMES_SMALLER, 2)} times smaller, and {TIMES_SMALLER} are wanted: fewer values, or more "
+            "of them alike (biases count, too)"
         )
     return (
         f"{factor:.1f} times smaller, but {small:.1%} right where the original has {whole:.1%}: place the values "

@@ -8,7 +8,7 @@ import pytest
 
 from coursekit.compression.centroids import optimal_centroids
 from coursekit.exercises import NOT_ATTEMPTED, attempt
-from coursekit.exercises.answers import CHANGED
+from coursekit.exercises.answers import CHANGED, ROUNDED
 
 TIMES = 30
 
@@ -436,7 +436,102 @@ def test_whole_numbers_are_not_cut_off():
         moved[:] = means
         return boundaries, moved
 
-    assert None not in outcomes("19.1", in_the_type_of_the_centroids, 5)
+    assert all("cuts means off" in one for one in outcomes("19.1", in_the_type_of_the_centroids))
+
+
+def until_rest(both):
+    def answer(weights, centroids):
+        boundaries = (centroids[1:] + centroids[:-1]) / 2
+        for _ in range(200):
+            centroids = one_round()(weights, centroids)[1]
+        return ((centroids[1:] + centroids[:-1]) / 2 if both else boundaries), centroids
+
+    return answer
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_many_rounds_hear_that_one_is_wanted(both):
+    assert all("one round only" in one for one in outcomes("19.1", until_rest(both)))
+
+
+def with_digits(answer, digits, part=None):
+    """A right answer, rounded: one part of it, or all of it."""
+
+    def rounding(*given):
+        right = answer(*given)
+        if part is None:
+            return np.round(right, digits)
+        return tuple(np.round(one, digits) if i == part else one for i, one in enumerate(right))
+
+    return rounding
+
+
+@pytest.mark.parametrize("digits", [2, 3])
+@pytest.mark.parametrize(
+    "exercise, answer, part",
+    [("19.1", one_round(), 0), ("19.1", one_round(), 1), ("19.4", summed, None), ("19.6", with_zero, None)],
+)
+def test_rounded_results_hear_that_they_are_rounded(exercise, answer, part, digits):
+    assert outcomes(exercise, with_digits(answer, digits, part), 20) == [ROUNDED] * 20
+
+
+def bytes_of_rounded_bits(cut, digits):
+    def answer(weights):
+        bits, size = layer_size()(weights)
+        shorter = cut(bits * 10**digits) / 10**digits
+        return bits, size + math.ceil(shorter * weights.size / 8) - math.ceil(bits * weights.size / 8)
+
+    return answer
+
+
+@pytest.mark.parametrize("digits", [1, 2, 3, 4])
+@pytest.mark.parametrize("cut", [round, math.floor])
+def test_an_entropy_rounded_before_the_bytes_is_found_in_each_call(cut, digits):
+    said = outcomes("19.3", bytes_of_rounded_bits(cut, digits), 20)
+    assert all("the entropy was rounded" in str(one) or "and nothing before that" in str(one) for one in said), said
+
+
+def in_bins(weights):
+    counts = np.histogram(weights, 256)[0]
+    p = counts[counts > 0] / weights.size
+    bits = float(-(p * np.log2(p)).sum())
+    return bits, math.ceil(bits * weights.size / 8) + 4 * len(p)
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (lambda w: layer_size()(np.round(w, 2)), "values that differ a little are different values"),
+        (in_bins, "values that differ a little are different values"),
+        (lambda w: layer_size()(w)[::-1], "the other way round"),
+        (lambda w: (layer_size()(w)[0], layer_size()(w)[1] + 100), "bytes are needed"),
+    ],
+)
+def test_other_mistakes_in_bits_get_their_own_hint_in_each_call(answer, hint):
+    assert all(hint in str(one) for one in outcomes("19.3", answer, 20))
+
+
+def test_bits_in_single_precision_pass():
+    def single(weights):
+        counts = np.unique(weights, return_counts=True)[1]
+        p = np.float32(counts / counts.sum())
+        bits = -(p * np.log2(p)).sum()
+        return bits, int(np.ceil(bits * np.float32(weights.size) / 8)) + 4 * len(counts)
+
+    assert outcomes("19.3", single, 5).count(None) >= 4  # a byte that hangs on the last digit may come
+
+
+def test_letters_may_be_bold():
+    assert attempt("19.5", [f"**{letter}**" for letter in LETTERS]) is None
+
+
+def test_a_network_that_was_written_into_hears_so():
+    def writes(network, x, labels):
+        result = clustered(6, 4)(network, x, labels)
+        network[0][0][...] = result[0][0]
+        return result
+
+    assert attempt("19.7", writes) == CHANGED
 
 
 # --- what was handed in stays as it was -------------------------------------------------------------------------------
