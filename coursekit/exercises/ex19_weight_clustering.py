@@ -228,7 +228,7 @@ def _drawn_counts(rng, shape, k):
             return counts
         fewer = {whole - math.ceil(cut * n / 8) for cut in _cut(bits)}
         of_other_mistakes = {0, 3 * k, 4 * k}  # none; a byte for each value of the codebook; no codebook
-        if not fewer & of_other_mistakes and 0.01 < whole - bits * n / 8 < 0.99:
+        if not fewer & of_other_mistakes and 0.05 < whole - bits * n / 8 < 0.95:
             return counts
 
 
