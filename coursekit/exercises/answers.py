@@ -85,13 +85,6 @@ def worst_entry(got, right):
     return f"the entry at {at if len(at) > 1 else at[0]} should be {wanted}, yours is {yours}"
 
 
-def rounded(got, right):
-    """Whether `got` is an array of the right numbers with 1 to 5 digits behind the point. A check then says ROUNDED."""
-    return got.shape == right.shape and any(
-        np.allclose(got, np.round(right, digits), rtol=1e-6, atol=1e-9) for digits in range(1, 6)
-    )
-
-
 def word(text):
     """The letters and digits of a text or of bytes, in small letters: "(C)" is c, "Elastic-net" elasticnet, "L₁" l1.
 
