@@ -123,7 +123,8 @@ def test_an_answer_that_just_misses_the_mark_gets_other_data_sets():
         seen.append(len(y))
         weights, bias = sparse_model(x, y)
         if len(seen) <= ex05.SETS:  # the first trial: more weights than are allowed, by a few
-            weights = np.where(np.arange(100) < ex05.MOST_KEPT + 3, weights + 1e-9, 0.0)
+            more = ex05.MOST_KEPT + 3 - np.count_nonzero(weights)
+            weights[np.flatnonzero(weights == 0)[:more]] = 1e-9
         return weights, bias
 
     assert attempt("5.7", better_each_time) is None
@@ -403,3 +404,87 @@ def test_a_rounded_answer_never_looks_as_if_it_were_right():
         said = attempt(exercise, lambda *given, function=function: to_decimals(function, 2)(*given))
         right, yours = said.split("should be ")[1].split(", yours is ")
         assert float(right) != float(yours)
+
+
+@pytest.mark.parametrize("change", [np.mean, lambda off: np.abs(np.mean(off)), lambda off: np.mean(off) ** 2])
+def test_plus_and_minus_cancel_where_the_hint_says_so(change):
+    seen = []
+
+    def function(fitted, truth):
+        off = fitted.mean(axis=0) - truth
+        seen.append(off)
+        return change(off), fitted.var(axis=0).mean()
+
+    said = outcomes("5.1", function, 40)
+    assert all("cancel" in (one or "") for one in said)
+    assert all(off.min() < 0 < off.max() for off in seen)
+
+
+def test_a_mean_of_absolute_values_is_not_said_to_cancel():
+    said = outcomes("5.1", lambda f, t: (np.abs(f.mean(axis=0) - t).mean(), f.var(axis=0).mean()), 40)
+    assert all("you took its absolute value" in (one or "") for one in said)
+
+
+def ridge_around(center, divisor=len):
+    """Ridge on standardized features, whose bias is center(y_train, y_test)."""
+
+    def function(x_train, y_train, x_test, y_test, l2):
+        mean, deviation = x_train.mean(axis=0), x_train.std(axis=0)
+        x, x_new, b = (x_train - mean) / deviation, (x_test - mean) / deviation, center(y_train, y_test)
+        w = np.linalg.solve(x.T @ x / divisor(x) + l2 * np.eye(x.shape[1]), x.T @ (y_train - b) / divisor(x))
+        return np.mean((x_new @ w + b - y_test) ** 2)
+
+    return function
+
+
+@pytest.mark.parametrize(
+    "wrong, hint",
+    [
+        (ridge_around(lambda y, y_new: 0.0), "the bias is missing"),
+        (ridge_around(lambda y, y_new: y_new.mean()), "the mean of the test targets"),
+        (ridge_around(lambda y, y_new: y.mean(), divisor=lambda x: len(x) - 1), "divides by n, not by n - 1"),
+    ],
+)
+def test_a_ridge_with_another_bias_or_mean_hears_of_it(wrong, hint):
+    said = outcomes("5.3", wrong, 40)
+    assert all(hint in (one or "") for one in said), said
+
+
+def test_ridge_around_the_right_center_passes():
+    assert outcomes("5.3", ridge_around(lambda y, y_new: y.mean()), 20) == [None] * 20
+
+
+def test_too_many_weights_are_told_a_way():
+    assert "cut the smallest, and fit the rest again" in attempt("5.7", least_squares_on(24))
+    assert "are they small instead of exactly zero" in attempt("5.7", dense)
+
+
+def on_each_set(monkeypatch, ratios):
+    """Let the error be these multiples of LassoCV's, one for each data set; how many sets were asked for."""
+    asked = []
+
+    def on_one_set(sparse_model, rng):
+        asked.append(next(ratios))
+        return (8, 0.2 * asked[-1], 0.2 * asked[-1], 0.2), None
+
+    monkeypatch.setattr(ex05, "_on_one_set", on_one_set)
+    return asked
+
+
+def test_means_are_taken_over_all_data_sets_so_that_a_lucky_trial_does_not_decide(monkeypatch):
+    lucky = iter([1.24] * ex05.SETS + [1.0] * ex05.SETS + [1.24] * 2 * ex05.SETS)
+    asked = on_each_set(monkeypatch, lucky)
+    assert "times that of LassoCV" in attempt("5.7", sparse_model)
+    assert len(asked) == ex05.TRIALS * ex05.SETS
+
+
+def test_an_answer_within_the_standard_error_of_the_limit_passes_in_the_end(monkeypatch):
+    asked = on_each_set(monkeypatch, iter([1.12] * 100))
+    assert attempt("5.7", sparse_model) is None and len(asked) == ex05.TRIALS * ex05.SETS
+
+
+@pytest.mark.parametrize("ratio, sets", [(1.05, 1), (1.3, 1), (1.2, ex05.TRIALS)])
+def test_clear_cases_need_one_trial(monkeypatch, ratio, sets):
+    asked = on_each_set(monkeypatch, iter([ratio] * 100))
+    assert (attempt("5.7", sparse_model) is None) == (ratio < ex05.MARGIN)
+    assert len(asked) == sets * ex05.SETS
