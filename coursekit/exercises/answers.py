@@ -97,6 +97,12 @@ def word(text):
     return "".join(one for one in unicodedata.normalize("NFKC", text).lower() if one.isalnum())
 
 
+def flat_row(answer):
+    """An array or a matrix of one row as a flat array; anything else as it is."""
+    shape = getattr(answer, "shape", ())
+    return np.asarray(as_array(answer))[0] if len(shape) == 2 and shape[0] == 1 else answer
+
+
 def without_stars(answer):
     """A text, or a list of texts, without the stars that make letters bold in Markdown; anything else as it is."""
     if isinstance(answer, (list, tuple)):

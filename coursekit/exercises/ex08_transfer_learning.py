@@ -4,7 +4,19 @@ import numpy as np
 
 from coursekit.arrays import as_array
 from coursekit.exercises import NOT_ATTEMPTED, exercise
-from coursekit.exercises.answers import CHANGED, changed, compare_letters, compare_numbers, missing, numbers, parts_of
+from coursekit.exercises.answers import (
+    CHANGED,
+    ROUNDED,
+    beside,
+    changed,
+    compare_letters,
+    compare_numbers,
+    missing,
+    numbers,
+    parts_of,
+    rounded,
+    without_stars,
+)
 
 # --- 8.1 --------------------------------------------------------------------------------------------------------------
 KERNELS, CHANNELS = (400, 4608, 13824, 27648), (16, 32, 48, 64)
@@ -47,16 +59,17 @@ def check_counts(answer):
 def check_split(split):
     """Images that are known one by one, and a change that marks what it is given."""
     rng = np.random.default_rng()
+    side_by_side = []
     for each, copies in ((int(rng.integers(5, 8)), 1), (int(rng.integers(8, 10)), int(rng.integers(2, 4)))):
-        # Enough classes that a draw from all images is hardly ever even; some numbers are missing, no two are as large.
-        names = np.sort(rng.choice(10, size=int(rng.integers(4, 7)), replace=False))
-        y = rng.permutation(np.repeat(names, rng.permutation(np.arange(14, 14 + 2 * len(names), 2))))
-        classes = len(names)
-        x = np.broadcast_to(np.arange(len(y), dtype=float)[:, None, None, None], (len(y), 4, 4, 1)).copy()
-        chosen = []
+        # Enough classes that a draw from all images is hardly ever even; some numbers are missing.
+        names = np.sort(np.append(rng.choice(9, size=int(rng.integers(3, 6)), replace=False), 9))
+        x, y = _known_images(rng, names)
+        few, chosen = each * len(names), []
         for _ in range(2):
             given = x.copy(), y.copy()
-            answer = split(*given, each, _marking(), copies)
+            answer, hint = _split_by(split, given, each, copies, rng)
+            if hint:
+                return hint
             if missing(answer):
                 return NOT_ATTEMPTED
             if changed(given, (x, y)):
@@ -67,19 +80,48 @@ def check_split(split):
             parts = [as_array(part) for part in parts]
             if hint := _split_hint(parts, x, y, each, copies):
                 return hint
-            chosen.append(set(parts[0][: each * classes, 0, 0, 0]))
+            chosen.append(set(parts[0][:few, 0, 0, 0]))
+            side_by_side += [_side_by_side(np.flatnonzero(y == name), chosen[-1]) for name in names]
         if chosen[0] == chosen[1]:
             return "the same images are drawn at every call: draw them at random"
+    if all(side_by_side):
+        return "the images of a class stand side by side in the data: draw each of them at random"
     return None
 
 
+def _known_images(rng, names):
+    """Images that hold their number, and labels from `names`; no two classes are as large."""
+    y = rng.permutation(np.repeat(names, rng.permutation(np.arange(14, 14 + 2 * len(names), 2))))
+    return np.broadcast_to(np.arange(len(y), dtype=float)[:, None, None, None], (len(y), 4, 4, 1)).copy(), y
+
+
+def _split_by(split, given, each, copies, rng):
+    """The student's split, and a hint if it raises, but would not if no number were missing among the classes."""
+    try:
+        return split(*given, each, _marking(), copies), None
+    except Exception:
+        x, y = _known_images(rng, np.arange(10))
+        split(x, y, each, _marking(), copies)  # raises as well where the classes are not to blame
+        there = np.unique(given[1]).tolist()
+        return None, f"not all numbers from 0 on are classes: here the labels are {there}, as np.unique(y) finds them"
+
+
+def _side_by_side(places, chosen):
+    """Whether those that were chosen of the places of a class are neighbors, the last and the first one, too."""
+    mine = np.isin(places, list(chosen))
+    return np.count_nonzero(mine & ~np.roll(mine, 1)) == 1
+
+
 def _marking():
-    """A change that adds 1000 times an odd number, another one in each call, so that the image can still be told."""
+    """A change that adds 1000 times an odd number, another one for each image, so that the image can still be told."""
     calls = []
 
     def change(images):
-        calls.append(len(images))
-        return np.asarray(images) + 1000.0 * (2 * len(calls) - 1)
+        images = np.asarray(images)
+        many = len(images) if images.ndim == 4 else 1
+        marks = 1000.0 * (2 * np.arange(len(calls), len(calls) + many) + 1)
+        calls.extend(marks)
+        return images + (marks.reshape(-1, 1, 1, 1) if images.ndim == 4 else marks[0])
 
     return change
 
@@ -113,7 +155,7 @@ def _split_hint(parts, x, y, each, copies):
         return "each image should come once as it is, and once in every copy"
     if (mark[few:] % 2 == 0).any():
         return "a copy of a copy: each copy is made from the images as they are"
-    if len(set(mark[few:])) < copies:
+    if len(set(mark[few:])) < few * copies:
         return "change every copy anew: the same copy twice teaches nothing"
     rest = x_rest[:, 0, 0, 0].astype(int)
     if set(rest) & set(mine):
@@ -139,16 +181,23 @@ def check_fine_tuner(fine_tuner):
     for blocks in rng.permutation([1, 3]).tolist():
         classes = int(rng.integers(3, 9))
         body, _ = pretrained("glyphs")
+        was = [as_array(w.value).copy() for w in body.weights]
         model = fine_tuner(body, blocks, classes)
         if missing(model):
             return NOT_ATTEMPTED
         if not hasattr(model, "fit") or getattr(model, "optimizer", None) is None:
             return "return a compiled Keras model"
+        if changed([as_array(w.value) for w in body.weights], was):
+            return (
+                "the weights of the backbone have changed already: compile the model, and leave training to the caller"
+            )
         x, y = rng.random((32, 28, 28, 1)).astype("float32"), rng.integers(0, classes, 32)
         given = as_array(model(x, training=False))  # builds it, too
         if given.shape != (32, classes):
             return f"for 32 images the outputs should have shape (32, {classes}), yours have {given.shape}"
         if hint := _loss_hint(model, x, y, given.astype(float)):
+            return hint
+        if hint := _form_hint(body, model, x, rng):
             return hint
         if hint := _moved_hint(body, model, blocks, classes, rng):
             return hint
@@ -184,9 +233,43 @@ def _loss_hint(model, x, y, outputs):
                 "softmax in the head"
             )
         return f"the loss is not the cross-entropy of outputs and labels: that is {right:.4g}, yours gives {loss:.4g}"
-    if not probabilities and (outputs >= 0).all() and (outputs == 0).any():
+    if not probabilities and (outputs >= 0).all() and (outputs == 0).any() and outputs.any():  # all 0: a head of zeros
         return "the outputs are logits, which may be negative: the head should have no ReLU"
     return None
+
+
+def _form_hint(body, model, x, rng):
+    """What is wrong with how the model is put together, whatever the weights of its head."""
+    if not {id(w) for w in body.weights} & {id(w) for w in model.weights}:
+        return "the network that you were given is not in the model: train it, not a copy of it"
+    first, seen = body.get_layer("block1_conv"), []
+    call = first.call
+    first.call = lambda inputs, *rest, **more: (seen.append(as_array(inputs)), call(inputs, *rest, **more))[1]
+    try:
+        outputs = _with_large_head(body, model, x, rng)
+    finally:
+        del first.call  # the method of its class is there again
+    if seen and not (seen[0].shape == x.shape and np.allclose(seen[0], x, atol=1e-3)):
+        return "the backbone should get the images as they are: they go from 0 to 1, as it has learned them"
+    classes = outputs.shape[1]
+    most = np.e / (np.e + classes - 1)  # the largest softmax of numbers from 0 to 1
+    if np.allclose(outputs.sum(axis=1), 1, atol=1e-3) and (outputs >= 0).all() and outputs.max() < most + 1e-3:
+        return "the softmax is taken twice: of probabilities it makes others that are nearly equal"
+    return None
+
+
+def _with_large_head(body, model, x, rng):
+    """The outputs (n, classes) with large weights in the head, which are put back afterwards."""
+    of_body = {id(w) for w in body.weights}
+    head = [w for w in model.trainable_weights if id(w) not in of_body]
+    before = [as_array(w.value).copy() for w in head]
+    for w, values in zip(head, before, strict=True):
+        w.assign(rng.normal(0, 30, values.shape).astype(values.dtype))
+    try:
+        return as_array(model(x, training=False)).astype(float)
+    finally:
+        for w, values in zip(head, before, strict=True):
+            w.assign(values)
 
 
 def _rate_too_high(optimizer):
@@ -200,17 +283,19 @@ def _rate_too_high(optimizer):
 def _moved_hint(body, model, blocks, classes, rng):
     rate, too_high = _rate_too_high(model.optimizer)
     before = {w.path: as_array(w.value).copy() for w in body.weights}
-    head_before = [as_array(w.value).copy() for w in model.trainable_weights if w.path not in before]
+    all_before = [as_array(w.value).copy() for w in model.weights]
     for _ in range(3):
         x = rng.random((16, 28, 28, 1)).astype("float32")
         model.train_on_batch(x, rng.integers(0, classes, 16))
+    all_after = [as_array(w.value).copy() for w in model.weights]
     moved = {w.path for w in body.weights if not np.array_equal(before[w.path], as_array(w.value))}
     expected = {f"block{i}_conv/kernel" for i in range(5 - blocks, 5)}
     norms = {path for path in moved if "norm" in path}
     below = {path for path in moved - norms if path not in expected}
-    head = [w for w in model.trainable_weights if w.path not in before]
-    if not moved and all(np.array_equal(was, as_array(w.value)) for was, w in zip(head_before, head, strict=True)):
-        return f"nothing has moved in three steps, at a learning rate of {rate:g}"
+    furthest = max((_moved_by(*pair) for pair in zip(all_before, all_after, strict=True)), default=0)
+    if furthest < 1e-6:
+        much = "hardly anything" if furthest else "nothing"
+        return f"{much} has moved in three steps, at a learning rate of {rate:g}"
     if too_high and all(path in moved for path in before if path.endswith("conv/kernel")) and below:
         return f"all layers unfrozen at a rate of {rate:g}: the source is forgotten; freeze below, and lower the rate"
     if below:
@@ -221,13 +306,23 @@ def _moved_hint(body, model, blocks, classes, rng):
         return f"a batch normalization has been trained: {min(norms)}"
     if not expected <= moved:
         return f"{min(expected - moved)} has not moved: the last {blocks} blocks are to be trained"
-    if not head_before:
+    if not any(w.path not in before for w in model.trainable_weights):
         return "the new head has nothing to train"
+    pairs = zip(model.weights, all_before, all_after, strict=True)
+    if any("moving" in w.path and w.path not in before and not np.array_equal(*values) for w, *values in pairs):
+        return "a batch normalization in the new head changes: none should, so do without it"
     if too_high:
         return (
             f"a learning rate of {rate:g} is for learning from scratch: fine-tune with Adam at {HIGHEST_RATE:g} or less"
         )
     return None
+
+
+def _moved_by(before, after):
+    """How far an array has moved, as a share of its size; where it was 0, the size is 1."""
+    if before.dtype.kind != "f" or not before.size:
+        return 0.0
+    return float(np.linalg.norm(after - before) / (np.linalg.norm(before) or 1))
 
 
 # --- 8.4 --------------------------------------------------------------------------------------------------------------
@@ -267,7 +362,18 @@ def _match_hint(got, f, g):
     of_samples = np.sqrt((1 - 1 / len(f)) / (1 - 1 / len(g)))  # where both are divided by one less, ddof=1
     if near(standard * g.std(axis=0) + g.mean(axis=0)) or near(standard * g.std(axis=0) * of_samples + g.mean(axis=0)):
         return None
+    if rounded(got, standard * g.std(axis=0) + g.mean(axis=0)):
+        return ROUNDED
+    stretched = f / f.std(axis=0) * g.std(axis=0)
     wrong = {
+        "subtract the mean of f first: what is stretched should be centered": stretched + g.mean(axis=0),
+        "the means are missing: subtract that of f first, and add that of g at the end": stretched,
+        "divide by the standard deviation of f, not by its variance": (f - f.mean(axis=0))
+        / f.var(axis=0)
+        * g.std(axis=0)
+        + g.mean(axis=0),
+        "both are variances: standard deviations are their roots": (f - f.mean(axis=0)) / f.var(axis=0) * g.var(axis=0)
+        + g.mean(axis=0),
         "the standard deviations are still those of f": f - f.mean(axis=0) + g.mean(axis=0),
         "the means are still those of f": standard * g.std(axis=0) + f.mean(axis=0),
         "f is standardized; now give it the standard deviation and the mean of g": standard,
@@ -299,7 +405,7 @@ WHY = {
 @exercise("8.5")
 def check_choices(answer):
     """Four situations, four ways."""
-    return compare_letters(answer, CHOICES, WHY)
+    return compare_letters(without_stars(answer), CHOICES, WHY)
 
 
 # --- 8.6 --------------------------------------------------------------------------------------------------------------
@@ -337,8 +443,9 @@ def check_name_them(name_them):
             return None
     if best < 0.2:
         return f"{best:.0%} are right, hardly more than by guessing: do images and labels still belong together?"
+    percent = beside(100 * best, round(100 * WANTED), 0)
     return (
-        f"{best:.0%} are right, and {WANTED:.0%} are wanted: adapt the features of print to those of handwriting first"
+        f"{percent}% are right, and {WANTED:.0%} are wanted: adapt the features of print to those of handwriting first"
     )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from coursekit.exercises import NOT_ATTEMPTED, attempt
-from coursekit.exercises.answers import CHANGED
+from coursekit.exercises.answers import CHANGED, ROUNDED
 from coursekit.exercises.ex08_transfer_learning import COUNTS
 
 TIMES = 30
@@ -157,6 +157,61 @@ def test_split_not_written_is_not_attempted():
 def test_wrong_splits_get_their_own_hint(answer, hint):
     said = outcomes("8.2", answer, 3)
     assert all(hint in one for one in said), said
+
+
+def all_copies_at_once(x, y, each, change, copies):
+    make = lambda few, copies: [change(np.tile(few, (copies, 1, 1, 1)))]
+    return splitter(changed=make)(x, y, each, change, copies)
+
+
+def image_by_image(x, y, each, change, copies):
+    make = lambda few, copies: [np.stack([change(image[None])[0] for image in few]) for _ in range(copies)]
+    return splitter(changed=make)(x, y, each, change, copies)
+
+
+@pytest.mark.parametrize("answer", [all_copies_at_once, image_by_image])
+def test_other_right_splits_pass(answer):
+    assert outcomes("8.2", answer) == [None] * TIMES
+
+
+def neighbors(start):
+    """Of each class a run of neighbors, from `start(many, each)` on."""
+
+    def pick(order, y, each, mine):
+        where = [np.flatnonzero(y == name) for name in np.unique(y)]
+        return np.concatenate([np.roll(places, -start(len(places), each))[:each] for places in where])
+
+    return splitter(pick=pick)
+
+
+def by_a_coin(x, y, each, change, copies):
+    end = np.random.randint(2)
+    return neighbors(lambda many, each: end * (many - each))(x, y, each, change, copies)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        neighbors(lambda many, each: np.random.randint(many - each + 1)),
+        neighbors(lambda many, each: np.random.randint(many)),
+        by_a_coin,
+    ],
+)
+def test_neighbors_are_no_random_draw(answer):
+    assert all("at random" in one for one in outcomes("8.2", answer, 20))
+
+
+@pytest.mark.parametrize("classes", [lambda y: range(10), lambda y: range(y.max() + 1)])
+def test_a_class_that_is_not_there_is_named(classes):
+    def by_number(order, y, each, mine):
+        return np.concatenate([np.random.choice(np.flatnonzero(y == k), each, replace=False) for k in classes(y)])
+
+    assert all("not all numbers from 0 on are classes" in one for one in outcomes("8.2", splitter(pick=by_number), 20))
+
+
+def test_a_split_that_raises_for_another_reason_hears_what_it_raised():
+    raising = splitter(pick=lambda order, y, each, mine: order[len(order)])
+    assert "your code raised IndexError" in attempt("8.2", raising)
 
 
 # --- 8.3: fine-tuning -------------------------------------------------------------------------------------------------
@@ -326,6 +381,85 @@ def test_a_penalty_on_the_head_is_no_wrong_loss():
     assert attempt("8.3", with_head(None, True, penalty="l2")) is None
 
 
+def test_a_head_of_zeros_passes():
+    def zeros(body, blocks, classes):
+        import keras
+
+        model = tuner()(body, blocks, classes)
+        head = model.layers[-1]
+        head.kernel.assign(keras.ops.zeros_like(head.kernel))
+        return model
+
+    assert attempt("8.3", zeros) is None
+
+
+def built(*, before=(), after=(), activation=None, loss=None, body_of=lambda body: body):
+    """A fine-tuner with more layers in front of the backbone or in the head, or with another backbone."""
+
+    def fine_tuner(body, blocks, classes):
+        import keras
+
+        body = body_of(body)
+        for layer in body.layers:
+            layer.trainable = layer.name in [f"block{i}_conv" for i in range(5 - blocks, 5)]
+        make = lambda name, *given, **more: getattr(keras.layers, name)(*given, **more)
+        model = keras.Sequential([
+            *(make(*one) for one in before), body, *(make(*one) for one in after if one[0] != "Softmax"),
+            keras.layers.Dense(classes, activation=activation), *(make(*one) for one in after if one[0] == "Softmax"),
+        ])  # fmt: skip
+        loss = loss_of or keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss, jit_compile=False)
+        return model
+
+    loss_of = loss
+    return fine_tuner
+
+
+def copied(body):
+    import keras
+
+    copy = keras.models.clone_model(body)
+    copy.set_weights(body.get_weights())
+    return copy
+
+
+def trained_once(body, blocks, classes):
+    model = tuner()(body, blocks, classes)
+    model.train_on_batch(np.random.rand(8, 28, 28, 1).astype("float32"), np.zeros(8, "int32"))
+    return model
+
+
+BY_NAME = "sparse_categorical_crossentropy"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        built(after=[("Dense", 32, "relu"), ("Dropout", 0.2)]),
+        built(after=[("Softmax",)], loss=BY_NAME),
+        built(activation="softmax", loss=BY_NAME),
+        built(before=[("RandomFlip",)]),
+    ],
+)
+def test_other_right_fine_tuners_pass(answer):
+    assert outcomes("8.3", answer, 3) == [None] * 3
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (built(activation="softmax", after=[("Softmax",)], loss=BY_NAME), "the softmax is taken twice"),
+        (built(after=[("BatchNormalization",)]), "a batch normalization in the new head"),
+        (built(before=[("Rescaling", 1 / 255)]), "the images as they are"),
+        (built(body_of=copied), "not a copy of it"),
+        (tuner(rate=1e-9), "hardly anything has moved in three steps, at a learning rate of 1e-09"),
+        (trained_once, "have changed already"),
+    ],
+)
+def test_other_wrong_fine_tuners_are_refused_in_each_call(answer, hint):
+    assert all(hint in str(one) for one in outcomes("8.3", answer, 3))
+
+
 # --- 8.4: matched statistics ------------------------------------------------------------------------------------------
 def matched(f, g):
     return (f - f.mean(axis=0)) / (f.std(axis=0) + 1e-6) * g.std(axis=0) + g.mean(axis=0)
@@ -383,6 +517,21 @@ def test_match_not_written_is_not_attempted():
 def test_wrong_matches_get_their_own_hint(answer, hint):
     with np.errstate(all="ignore"):
         assert all(hint in one for one in outcomes("8.4", answer, 3))
+
+
+@pytest.mark.parametrize(
+    "answer, hint",
+    [
+        (lambda f, g: f / f.std(axis=0) * g.std(axis=0), "the means are missing"),
+        (lambda f, g: f / f.std(axis=0) * g.std(axis=0) + g.mean(axis=0), "subtract the mean of f first"),
+        (lambda f, g: (f - f.mean(axis=0)) / f.var(axis=0) * g.std(axis=0) + g.mean(axis=0), "not by its variance"),
+        (lambda f, g: (f - f.mean(axis=0)) / f.var(axis=0) * g.var(axis=0) + g.mean(axis=0), "both are variances"),
+        (lambda f, g: matched(f, g).round(1), ROUNDED),
+        (lambda f, g: matched(f, g).round(2), ROUNDED),
+    ],
+)
+def test_more_wrong_matches_get_their_own_hint_in_each_call(answer, hint):
+    assert all(hint in one for one in outcomes("8.4", answer, 20))
 
 
 # --- 8.5: choices -----------------------------------------------------------------------------------------------------
