@@ -4,7 +4,19 @@ import numpy as np
 
 from coursekit.arrays import as_array
 from coursekit.exercises import NOT_ATTEMPTED, exercise
-from coursekit.exercises.answers import CHANGED, changed, close, compare_numbers, missing, numbers, parts_of
+from coursekit.exercises.answers import (
+    CHANGED,
+    beside,
+    changed,
+    close,
+    compare_numbers,
+    flat_row,
+    missing,
+    numbers,
+    parts_of,
+    told_apart,
+    worst_entry,
+)
 from coursekit.keras_internals import every_layer
 from coursekit.layers.convolution import convolve
 from coursekit.vision import intersection_over_union
@@ -16,7 +28,7 @@ def check_sizes(answer):
     """Rows, columns, parameters and receptive field of three layers."""
     rule = "the rule for sizes stands above, for valid and for same; Conv2D is valid where nothing is said"
     return compare_numbers(
-        answer,
+        flat_row(answer),
         {"(a)": 10, "(b)": 14, "(c)": 5856, "(d)": 15},
         {
             "(a)": {
@@ -107,11 +119,7 @@ def _same_hint(got, x, kernel, right):
         wrong = convolve(np.pad(x, [(0, 0), *edges, (0, 0)], mode=mode), weights)
         if close(got, wrong) and not close(wrong, right):
             return what + hint if "padding" in hint else hint
-    place = np.unravel_index(np.abs(got - right).argmax(), right.shape)
-    return (
-        f"{what}the shape is right and the numbers are not: at {tuple(map(int, place))} there should be "
-        f"{right[place]:.4g}, yours is {got[place]:.4g}"
-    )
+    return f"{what}the shape is right and the numbers are not: {worst_entry(got, right)}"
 
 
 # --- 7.3 --------------------------------------------------------------------------------------------------------------
@@ -175,6 +183,8 @@ def _prepared_hint(parts, kept, marks, copies):
         return "the copies are the originals once more: give them to `change`"
     if copies > 1 and np.abs(added - added[0]).max() < 1e-6:
         return "all copies are alike: each should be changed anew"
+    if not len(marks):
+        return "the copies are changed by something else: `change`, which you were given, was never called"
     if np.abs(apart - added[..., None, None, None]).max() > 1e-3:
         return "each copy should hold the training images in their order, changed once"
     if np.abs(added[..., None] - np.append(marks, np.inf)).min(axis=-1).max() > 1e-3:
@@ -272,7 +282,7 @@ def _state_hint(state, x, before, right, training, momentum):
 def check_sizes_back(answer):
     """Sizes, parameters and overlaps of two transposed convolutions."""
     return compare_numbers(
-        answer,
+        flat_row(answer),
         {"(a)": 14, "(b)": 42, "(c)": 8208, "(d)": 4},
         {
             "(a)": {
@@ -387,7 +397,7 @@ def _iou_hint(got, truth, predicted, classes, each):
         if abs(got - wrong) < 1e-6 and abs(wrong - right) > 1e-6:
             return hint
     of = f"{classes} classes, {np.count_nonzero(held)} in the truth and {np.count_nonzero(said)} in the prediction"
-    return f"for a random pair of masks ({of}) the mean IoU is {right:.4f}, yours is {got:.4f}"
+    return "for a random pair of masks ({}) the mean IoU is {}, yours is {}".format(of, *told_apart(right, got))
 
 
 # --- 7.7 --------------------------------------------------------------------------------------------------------------
@@ -425,7 +435,8 @@ def check_tiny(tiny):
             break
     if right < 0.2:
         return f"right on {right:.0%} of new digits, no better than guessing: was it trained, with labels 0 to 9?"
-    return f"right on {right:.0%} of new digits, {WANTED:.0%} are wanted: train longer, or spend the parameters better"
+    percent = beside(100 * right, round(100 * WANTED), 0)
+    return f"right on {percent}% of new digits, {WANTED:.0%} are wanted: train longer, or spend the parameters better"
 
 
 def _form_hint(model):

@@ -28,6 +28,8 @@ SIZES, BACK = [10, 14, 5856, 15], [14, 42, 8208, 4]
 def test_right_numbers_pass_in_any_form(exercise, answer):
     for form in (list, tuple, np.array, lambda numbers: [np.float32(number) for number in numbers]):
         assert attempt(exercise, form(answer)) is None
+    for matrix in (np.matrix(answer), np.array([answer]), np.array(answer)[:, None]):
+        assert attempt(exercise, matrix) is None
 
 
 def test_the_numbers_are_those_of_keras():
@@ -234,6 +236,14 @@ def test_a_wrong_preparation_gets_its_own_hint(edit, hint):
     assert all_say("7.3", prepared_by(edit), hint)
 
 
+def test_noise_of_ones_own_is_not_called_a_wrong_order():
+    def answer(x_train, y_train, x_test, y_test, change, copies):
+        noisy = [x_train + np.random.normal(size=x_train.shape) for _ in range(copies)]
+        return np.concatenate([x_train, *noisy]), np.tile(y_train, copies + 1), x_test, y_test
+
+    assert all_say("7.3", answer, "was never called", TIMES)
+
+
 # --- 7.4: batch normalization -----------------------------------------------------------------------------------------
 def norm_with(
     batch=lambda x: (x.mean(axis=(0, 1, 2)), x.var(axis=(0, 1, 2))),
@@ -390,6 +400,18 @@ def test_masks_that_were_written_into_are_said():
 def test_absent_classes_are_left_out(fill, hint):
     answer = lambda t, p, n: np.nan_to_num(intersection_over_union(t, p, n), nan=fill).mean()
     assert all_say("7.6", answer, hint)
+
+
+def test_two_numbers_that_differ_look_different():
+    def hardly_off(truth, predicted, classes):
+        return mean_iou(truth, predicted, classes) + 2e-6
+
+    for said in outcomes("7.6", hardly_off):
+        right, yours = said.split("the mean IoU is ")[1].split(", yours is ")
+        assert right != yours
+    for said in outcomes("7.2", lambda x, kernel: np.float16(same_with()(x, kernel))):
+        right, yours = said.split("should be ")[1].split(", yours is ")
+        assert right != yours
 
 
 # --- 7.7: a small network ---------------------------------------------------------------------------------------------
