@@ -24,6 +24,7 @@ def all_say(exercise, answer, hint, times=5):
 SIZES, BACK = [10, 14, 5856, 15], [14, 42, 8208, 4]
 
 
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
 @pytest.mark.parametrize("exercise, answer", [("7.1", SIZES), ("7.5", BACK)])
 def test_right_numbers_pass_in_any_form(exercise, answer):
     for form in (list, tuple, np.array, lambda numbers: [np.float32(number) for number in numbers]):
