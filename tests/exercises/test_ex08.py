@@ -383,11 +383,8 @@ def test_a_penalty_on_the_head_is_no_wrong_loss():
 
 def test_a_head_of_zeros_passes():
     def zeros(body, blocks, classes):
-        import keras
-
         model = tuner()(body, blocks, classes)
-        head = model.layers[-1]
-        head.kernel.assign(keras.ops.zeros_like(head.kernel))
+        model.layers[-1].kernel.assign(np.zeros((256, classes), "float32"))
         return model
 
     assert attempt("8.3", zeros) is None
