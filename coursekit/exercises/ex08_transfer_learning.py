@@ -362,7 +362,7 @@ def _match_hint(got, f, g):
     of_samples = np.sqrt((1 - 1 / len(f)) / (1 - 1 / len(g)))  # where both are divided by one less, ddof=1
     if near(standard * g.std(axis=0) + g.mean(axis=0)) or near(standard * g.std(axis=0) * of_samples + g.mean(axis=0)):
         return None
-    if rounded(got, standard * g.std(axis=0) + g.mean(axis=0)):
+    if got.shape == f.shape and rounded(got, standard * g.std(axis=0) + g.mean(axis=0)):
         return ROUNDED
     stretched = f / f.std(axis=0) * g.std(axis=0)
     wrong = {

@@ -127,7 +127,7 @@ def test_an_update_of_the_course_leaves_own_work_alone(course, tmp_path):
     """As the edition's README says: work under a name of one's own, then unpack over it, or pull."""
     course.add("01_first", "x = 'old'", IMPORT, GAP, SOLUTION)
     assert course.run("release", tmp_path / "old", "--no-run")[0] == 0
-    course.add("01_first", "x = 'new'", IMPORT, GAP, SOLUTION)
+    course.add("01_first", "x = 'newer'", IMPORT, GAP, SOLUTION)  # longer: git may not see one of the same size and second
     course.add("02_second", "x = 2")
     assert course.run("release", tmp_path / "new", "--no-run")[0] == 0
 
@@ -149,7 +149,7 @@ def test_an_update_of_the_course_leaves_own_work_alone(course, tmp_path):
     for student in (by_zip, tmp_path / "by-git"):
         texts = {path.name: path.read_text() for path in (student / "notebooks").iterdir()}
         assert sorted(texts) == ["01_first.ipynb", "02_second.ipynb", "my_01_first.ipynb"]
-        assert "'old'" in texts["my_01_first.ipynb"] and "'new'" in texts["01_first.ipynb"]
+        assert "'old'" in texts["my_01_first.ipynb"] and "'newer'" in texts["01_first.ipynb"]
 
 
 # --- several at once, and what is refused -----------------------------------------------------------------------------
