@@ -127,7 +127,8 @@ def test_an_update_of_the_course_leaves_own_work_alone(course, tmp_path):
     """As the edition's README says: work under a name of one's own, then unpack over it, or pull."""
     course.add("01_first", "x = 'old'", IMPORT, GAP, SOLUTION)
     assert course.run("release", tmp_path / "old", "--no-run")[0] == 0
-    course.add("01_first", "x = 'newer'", IMPORT, GAP, SOLUTION)  # longer: git may not see one of the same size and second
+    # longer than before, since git may take two files of one size, written in the same second, for the same
+    course.add("01_first", "x = 'newer'", IMPORT, GAP, SOLUTION)
     course.add("02_second", "x = 2")
     assert course.run("release", tmp_path / "new", "--no-run")[0] == 0
 
