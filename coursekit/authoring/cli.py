@@ -389,10 +389,16 @@ def _add_experiment(commands):
     def action(asked):
         seeds = arguments.seeds(asked.seeds)
 
-        from coursekit.experiments import pipeline, reference, smallest
+        from coursekit.experiments import pipeline, reference, smallest, trained_for_size
 
         if asked.name == "smallest":
-            return smallest.run(asked.recipes or tuple(smallest.RECIPES), seeds)
+            kinds = (smallest, trained_for_size)
+            known = [recipe for kind in kinds for recipe in kind.RECIPES]
+            recipes = asked.recipes or known
+            if unknown := sorted(set(recipes) - set(known)):
+                raise CoursekitError(f"there is no recipe {', '.join(unknown)}; there are {', '.join(known)}")
+            wanted = {kind: [recipe for recipe in recipes if recipe in kind.RECIPES] for kind in kinds}
+            return all([kind.run(names, seeds) for kind, names in wanted.items() if names])
         if asked.recipes:
             raise CoursekitError(f"{asked.name} has no recipes; leave out --recipes")
         return {"reference": reference, "pipeline": pipeline}[asked.name].run(seeds)
@@ -409,7 +415,10 @@ def _add_experiment(commands):
     parser.add_argument("name", choices=["reference", "pipeline", "smallest"], help=about)
     parser.add_argument("--seeds", nargs="+", default=["0"], metavar="SEED", help="such as 0-4 (default: 0)")
     parser.add_argument(
-        "--recipes", nargs="+", metavar="RECIPE", help="of smallest: 200, 370, 555 or dense (default: all)"
+        "--recipes",
+        nargs="+",
+        metavar="RECIPE",
+        help="of smallest: 200, 370, 555, dense; priced-555, ... (default: all)",
     )
 
 

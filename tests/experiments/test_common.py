@@ -110,3 +110,27 @@ def test_the_command_runs_the_experiment_that_is_named(call, name, said, monkeyp
         assert main(call) == 2 and said in capsys.readouterr().err and not asked
     else:
         assert main(call) == 0 and asked == [(name, [1] if "1" in call else [0, 1, 2, 3, 4])]
+
+
+@pytest.mark.parametrize(
+    "recipes, runs",
+    [
+        (
+            [],
+            {"smallest": ["200", "370", "555", "dense"], "trained_for_size": ["priced-555", "priced-1110", "cut-555"]},
+        ),
+        (["priced-1110", "dense"], {"smallest": ["dense"], "trained_for_size": ["priced-1110"]}),
+        (["cut-555"], {"trained_for_size": ["cut-555"]}),
+        (["370", "371"], "there is no recipe 371; there are 200, 370, 555, dense, priced-555"),
+    ],
+)
+def test_each_recipe_of_smallest_goes_to_the_experiment_that_has_it(recipes, runs, monkeypatch, capsys):
+    asked = {}
+    for one in ("smallest", "trained_for_size"):
+        module = import_module(f"coursekit.experiments.{one}")
+        monkeypatch.setattr(module, "run", lambda names, seeds, one=one: asked.update({one: (names, seeds)}) or True)
+    call = ["experiment", "smallest", *(["--recipes", *recipes] if recipes else [])]
+    if isinstance(runs, str):
+        assert main(call) == 2 and runs in capsys.readouterr().err and not asked
+    else:
+        assert main(call) == 0 and asked == {one: (names, [0]) for one, names in runs.items()}
