@@ -12,7 +12,7 @@ small network's own training. Born in notebook 19.
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from itertools import product
 
@@ -73,7 +73,7 @@ class Recipe:
     widths: tuple
     price: float
     epochs: int = 10
-    size_epochs: int = 50
+    size_epochs: int = 60
     batch: int = 125
     rate: float = 3e-3
     size_rate: float = 2e-3
@@ -85,13 +85,18 @@ class Recipe:
         """All settings, as they stand in a record."""
         return json.loads(json.dumps(asdict(self)))
 
+    @property
+    def without_price(self):
+        """The recipe of the training before there is a price, which recipes of the same widths can share."""
+        return replace(self, price=0.0, size_epochs=0, size_rate=0.0)
+
 
 TEACHER = Teacher()
 # Named after how many times smaller than the reference network's float32 parameters the file should be.
 RECIPES = {
-    "priced-555": Recipe((16, 32, 32), 1.5e-6),
-    "priced-1110": Recipe((12, 24, 24), 5e-6),
-    "cut-555": Recipe((16, 32, 32), 1.5e-6, cut=True),
+    "priced-555": Recipe((16, 32, 32), 7e-7),
+    "priced-1110": Recipe((16, 32, 32), 3.3e-6, size_epochs=80),
+    "cut-555": Recipe((16, 32, 32), 7e-7, cut=True),
 }
 
 
@@ -228,7 +233,10 @@ def make(recipe, seed, data, work, taught_by):
     import keras
 
     y, taken = data["train"][1], {}
-    name = f"{digest(TEACHER)}-{digest(recipe)}-{seed}.npz"
+    taught_file, priced_file = (
+        work / f"{name}-{digest(TEACHER)}-{digest(settings)}-{seed}.npz"
+        for name, settings in (("taught", recipe.without_price), ("priced", recipe))
+    )
 
     def learn(epoch, first=0):
         _, images, said = taught_by()
@@ -242,8 +250,8 @@ def make(recipe, seed, data, work, taught_by):
     def priced(weights):
         return priced_network(recipe, seed, weights, partial(learn, first=recipe.epochs), len(y))
 
-    weights, taken["taught"] = stage(work / f"taught-{name}", taught)
-    weights, taken["priced"] = stage(work / f"priced-{name}", partial(priced, weights))
+    weights, taken["taught"] = stage(taught_file, taught)
+    weights, taken["priced"] = stage(priced_file, partial(priced, weights))
     model = reference_network(keras, widths=recipe.widths)
     model.set_weights(weights)
     return model, taken
