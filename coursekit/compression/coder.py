@@ -58,10 +58,6 @@ class Counter:
         self._waiting.append((symbols, shares))
         return symbols
 
-    def flag(self, share, symbol):
-        """A single zero or one, a whole number; where it is read, `symbol` is None."""
-        return int(self.flags(np.array([symbol]), np.array([share]))[0])
-
     def code(self, symbols, count, model):
         """`count` whole numbers from 0 on, of one model."""
         self._add(model[1][symbols])
@@ -153,7 +149,8 @@ class Reader:
     def flags(self, symbols, shares):
         return self._decoded(self.models.Bernoulli(perfect=False), shares)
 
-    def flag(self, share, symbol=None):
+    def flag(self, share):
+        """A single one of them, as a whole number."""
         return int(self._decoded(self.models.Bernoulli(share, perfect=False)))
 
     def code(self, symbols, count, model):

@@ -30,10 +30,9 @@ from typing import NamedTuple
 import numpy as np
 
 from coursekit.compression.coder import LIMIT, ONE, STEP, log2_of, tables
-from coursekit.errors import CompressedFileError
 
 WIDTHS = (1, 16, 64, 256, 1024)  # how many numbers are decided side by side
-MOST_ROUNDS = (2**16, 2**14, 2**14, 2**14, 2**15)  # for each width, in one tensor; a round of many takes longer
+LEAST = 4  # numbers that a context has for each of its counts, or it is left out
 CAP = 16  # a larger magnitude is coded as this one, and the rest apart
 _KINDS = 10  # decisions with counts of their own; the later ones share the last
 _AVERAGE = 22  # bits of an average probability
@@ -60,13 +59,18 @@ class Frame(NamedTuple):
 
 
 def rounds_of(values, frame, top, width):
-    """How many rounds the numbers take at a width: in each, one decision is taken for all that are side by side."""
+    """How many rounds the numbers take at a width: in each, one decision is taken for all that are side by side.
+
+    Two more are counted for each place. Without values it is the least that so many numbers take.
+    """
     places, block = frame.height * frame.width, frame.channels * frame.units
     steps = -(-block // width)
+    if values is None:
+        return places * (2 + steps)
     padded = np.zeros((places, steps * width), dtype=np.int64)
     padded[:, :block] = np.abs(values).reshape(places, block)
     largest = padded.reshape(places * steps, width).max(axis=1)
-    return int(np.sum(1 + (largest > 0) * (1 + np.minimum(largest, top - 1))))
+    return 2 * places + int(np.sum(1 + (largest > 0) * (1 + np.minimum(largest, top - 1))))
 
 
 def code(take, values, frame, top, width, spend):
@@ -97,14 +101,14 @@ class _Contexts:
         _, _, channels, units, activity = frame
         places = frame.height * frame.width
         channel, unit = (each.reshape(-1) for each in np.indices((channels, units)))
-        self.fixed, self.size, self.moving = [], 0, None
-        if places * channels > 1:
+        self.fixed, self.size, self.moving, self.block = [], 0, None, channels * units
+        if places * channels >= LEAST:
             self._add(unit, 0, units)
-        if channels > 1:
+        if places * units >= LEAST and channels > 1:
             self._add(channel, 0, channels)
-        if units > 1 and places * channels > 1:
+        if places > 1 and units >= LEAST:
             self._add(channel, channels, places * channels)
-        if places > 1 and channels > 1:
+        if places > 1 and channels >= LEAST:
             self._add(unit, units, places * units)
         if activity is not None:
             self._add(activity[unit if len(activity) == units and channels == 1 else channel], 0, activity.max() + 1)
@@ -119,7 +123,7 @@ class _Contexts:
     def at(self, place):
         """(contexts, block) where the counts of a place's numbers are; the neighbors' not among them."""
         found = [offset + inside + further * place for offset, inside, further in self.fixed]
-        return np.array(found, dtype=np.int64).reshape(len(found), -1)
+        return np.array(found, dtype=np.int64).reshape(len(found), self.block)
 
 
 def _average(ones, zeros, kind):
@@ -178,7 +182,7 @@ def _one_by_one(take, values, frame, contexts, top, width, found, spend):
 
     for place in range(frame.height * frame.width):
         at = (place // frame.width + 1) * row + (place % frame.width + 1) * block
-        spend(block)
+        spend(block + 2)
         given = [None] * block if values is None else values[place].tolist()
         fixed = list(zip(*contexts.at(place).tolist(), strict=True)) or [()] * block
         for number, where, now in zip(given, fixed, range(at, at + block), strict=True):
@@ -230,13 +234,12 @@ def _side_by_side(take, values, frame, contexts, top, width, found, spend):
 
     for place in range(frame.height * frame.width):
         at = (place // frame.width + 1) * row + (place % frame.width + 1) * block
+        spend(2)
         fixed = contexts.at(place)
         if contexts.moving is not None:
-            left, above, *beside = (
-                found[at - back : at - back + block] for back in (block, row, row + block, row - block)
-            )
-            pair = 5 * np.clip(left, -2, 2) + np.clip(above, -2, 2) + 12
-            total = sum(k * np.minimum(np.abs(each), 2) for k, each in zip((2, 2, 1, 1), (left, above, *beside)))
+            around = [found[at - back : at - back + block] for back in (block, row, row + block, row - block)]
+            pair = 5 * np.clip(around[0], -2, 2) + np.clip(around[1], -2, 2) + 12
+            total = np.array([2, 2, 1, 1]) @ np.minimum(np.abs(around), 2)
             fixed = np.concatenate([fixed, [contexts.moving + pair, contexts.moving + 25 + total]])
         for start in range(0, block, width):
             where = fixed[:, start : start + width]

@@ -131,9 +131,9 @@ def _dtype(name):
     return np.dtype(getattr(ml_dtypes, name, name))
 
 
-def _encode(arrays, bar=None):
-    """(bytes, [{part: bytes}] for each) of a list of arrays. bar: moved on by one for each."""
-    channel, past, parts = coder.Writer(), levels.Past(sum(array.size for array in arrays)), []
+def _encode(arrays, bar=None, of=None):
+    """(bytes, [{part: bytes}] for each) of a list of arrays. bar: moved on by one for each; of: weights in all."""
+    channel, past, parts = coder.Writer(), levels.Past(of or sum(array.size for array in arrays)), []
     for array in arrays:
         before = channel.bits()
         levels.tensor(channel, past, array.reshape(-1), array.shape, array.dtype)
@@ -352,7 +352,8 @@ def coded_size(arrays, places, *, codebook="float32", others="float32"):
     arrays: as of `file_size`; those in all other places count as zeros, so that only their shapes matter.
     """
     kept = [array if place in places else np.zeros_like(array) for place, array in enumerate(arrays)]
-    _, parts = _encode([promised(array, codebook, others) for array in kept[: max(places) + 1]])
+    all_of_them = sum(array.size for array in arrays)
+    _, parts = _encode([promised(array, codebook, others) for array in kept[: max(places) + 1]], of=all_of_them)
     return sum(sum(parts[place].values()) for place in places)
 
 

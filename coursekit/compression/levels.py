@@ -11,6 +11,7 @@ the kernel that they belong to; `Past` remembers that. How much time numbers may
 writing as in reading. Born in notebook 19.
 """
 
+from copy import copy
 from math import isqrt
 from typing import NamedTuple
 
@@ -20,14 +21,14 @@ from coursekit.compression import coder, contexts
 from coursekit.compression.contexts import CAP, WIDTHS, Frame
 from coursekit.errors import CompressedFileError
 
-HOW = ("zeros", "multiples", "table", "as in version 1")
+ZEROS, MULTIPLES, TABLE, AS_BEFORE = range(4)
 MOST_KINDS = 256  # values in a table, or multiples of one step
 MOST_MULTIPLE = 4095
 COSTS = (1, 4, 5, 8, 24)  # of a round at each of contexts.WIDTHS, in units of about 12 microseconds
 MOST_COST = 70_000  # of a tensor's rounds, if a larger width takes fewer
 BUDGET = 2**18  # for all rounds of a file
 FEW = 2**12  # numbers, up to which the first three ways are compared with the last
-ONLY_BELOW = 2**20  # weights in a file: with more of them, all tensors are written as in version 1
+ONLY_BELOW = 2**20  # weights in a file, about: with more of them, all tensors are written as in version 1
 _MANTISSA = {"float16": 10, "bfloat16": 7, "float32": 23, "float64": 52}  # bits
 
 
@@ -44,11 +45,17 @@ class Past:
 
     def __init__(self, weights=0):
         self.activity, self.units, self.exponent, self.left = {}, [], -4, BUDGET
-        self.few = weights <= ONLY_BELOW
+        self.few = weights < ONLY_BELOW
 
     def spend(self, cost):
+        """Take this from what is left, or refuse."""
         self.left -= cost
         if self.left < 0:
+            raise CompressedFileError("the file's weights would take more steps to decode than so many weights may")
+
+    def check(self, frame, least):
+        """Refuse numbers that would cost more than is left, before memory is taken for them."""
+        if least > self.left or frame.size > ONLY_BELOW:
             raise CompressedFileError("the file's weights would take more steps to decode than so many weights may")
 
     def remember(self, bits, shape):
@@ -82,7 +89,7 @@ class Plan(NamedTuple):
 
     how: int
     stored: np.ndarray  # the weights, (n,), of the dtype in which they are coded
-    step: np.ndarray | None = None  # of this dtype, without axes
+    step: np.ndarray | None = None  # (1,) of this dtype
     table: np.ndarray | None = None  # bits of the values, in their order
     numbers: np.ndarray | None = None  # multiples, or places from the table's middle
     width: int | None = None  # the place in WIDTHS
@@ -94,12 +101,11 @@ def tensor(channel, past, array, shape, dtype):
     n = int(np.prod(shape, dtype=np.int64))
     if not n:
         return np.zeros(0, dtype)
-    channel.steps_left += n // 8
-    plan = None if array is None else _planned(channel, past, array, shape)
+    plan = None if array is None else _cheaper(channel, past, *_planned(past, array, shape), shape, dtype)
     channel.start("choices")
-    how = int(coder.adaptive(channel, None if plan is None else np.array([plan.how]), 1, len(HOW), "how")[0])
-    found = (_zeros, _multiples, _from_table, _as_before)[how](channel, past, plan, shape, dtype)
-    past.remember(bits_of(found) if array is None else bits_of(array), shape)
+    how = int(coder.adaptive(channel, None if plan is None else np.array([plan.how]), 1, len(WAYS), "how")[0])
+    found = WAYS[how](channel, past, plan, shape, dtype)
+    past.remember(bits_of(found), shape)
     return found
 
 
@@ -130,38 +136,35 @@ def bits_of(array):
 
 
 # --- planning ---------------------------------------------------------------------------------------------------------
-def _planned(channel, past, array, shape):
-    bits, stored = bits_of(array), half_if_exact(array)
+def _planned(past, array, shape):
+    """(the plan to try, version 1's to fall back on); the first is None where the second is certain."""
+    bits, before = bits_of(array), Plan(AS_BEFORE, half_if_exact(array))
     if not bits.any():
-        return Plan(0, array)
-    before = Plan(3, stored)
-    if not past.few:
-        return before
-    values = np.unique(array if not np.isnan(array.astype(np.float64)).any() else bits)
-    if len(values) > MOST_KINDS:
-        return before
-    step = step_of(values) if str(array.dtype) in _MANTISSA else None
+        return Plan(ZEROS, array), before
+    values = np.unique(bits) if past.few else bits
+    if not past.few or len(values) > MOST_KINDS:
+        return None, before
+    step = step_of(values.view(array.dtype))
     if step is not None:
-        numbers = multiples_of(array, step)
-        if np.array_equal(bits_of(times(numbers, step)), bits):
-            plan = _decided(past, Plan(1, array, step, numbers=numbers), shape)
-            if plan is not None:
-                return _cheaper(channel, past, plan, before, shape)
-    table = in_order(np.unique(bits_of(stored)), stored.dtype)
-    places = np.argsort(table)  # of the values in the table
-    numbers = places[np.searchsorted(table, bits_of(stored), sorter=places)] - middle_of(table, stored.dtype)
-    plan = _decided(past, Plan(2, stored, table=table, numbers=numbers), shape)
-    return before if plan is None else _cheaper(channel, past, plan, before, shape)
+        numbers = np.rint(array.astype(np.float64) / float(step[0])).astype(np.int64)
+        return _decided(past, Plan(MULTIPLES, array, step, numbers=numbers), shape), before
+    stored, bits = before.stored, bits_of(before.stored)
+    table = in_order(np.unique(bits), stored.dtype)
+    order = np.argsort(table)
+    numbers = order[np.searchsorted(table, bits, sorter=order)] - middle_of(table, stored.dtype)
+    return _decided(past, Plan(TABLE, stored, table=table, numbers=numbers), shape), before
 
 
 def _decided(past, plan, shape):
-    """The plan with its decisions and their probabilities, or None if they take too long."""
-    frame, numbers = past.frame(shape), plan.numbers
-    top = min(int(np.abs(numbers).max()), CAP)
-    capped, over = np.clip(numbers, -top, top), int(np.sum(np.abs(numbers) >= CAP))
-    for place, (width, cost) in enumerate(zip(WIDTHS, COSTS, strict=True)):
-        most = past.left if width == WIDTHS[-1] else min(MOST_COST, past.left)
-        if cost * contexts.rounds_of(capped, frame, top, width) + over <= most:
+    """The plan with its decisions and their probabilities; None if they take too long, or version 1 is better."""
+    frame, largest = past.frame(shape), int(np.abs(plan.numbers).max())
+    if frame.size > (FEW if largest > CAP else ONLY_BELOW):
+        return None
+    top = min(largest, CAP)
+    capped = np.clip(plan.numbers, -top, top)
+    for place, width in enumerate(WIDTHS):
+        cost = COSTS[place] * contexts.rounds_of(capped, frame, top, width) + _beyond(plan.numbers, largest)
+        if cost <= (past.left if width == WIDTHS[-1] else min(MOST_COST, past.left)):
             break
     else:
         return None
@@ -171,21 +174,26 @@ def _decided(past, plan, shape):
         kept.append((answers, shares))
         return answers
 
-    contexts.code(take, capped, frame, top, WIDTHS[place], lambda rounds: None)
-    answers = tuple(map(np.hstack, zip(*kept, strict=True))) if kept else None
-    return plan._replace(width=place, answers=answers)
+    contexts.code(take, capped, frame, top, width, lambda rounds: None)
+    return plan._replace(width=place, answers=tuple(map(np.hstack, zip(*kept, strict=True))))
 
 
-def _cheaper(channel, past, plan, before, shape):
+def _beyond(numbers, top):
+    """How many of the numbers are followed by how far they are above CAP."""
+    return int(np.sum(np.abs(numbers) >= CAP)) if top > CAP else 0
+
+
+def _cheaper(channel, past, plan, before, shape, dtype):
     """The plan, or version 1's where it is worth the time to compare them and that is shorter."""
-    if len(plan.numbers) > FEW and np.abs(plan.numbers).max() <= CAP:
+    if plan is None:
+        return before
+    if plan.how == ZEROS or len(plan.numbers) > FEW:
         return plan
     costs = []
     for each in (plan, before):
-        counter, trial = coder.Counter(), Past()
+        counter = coder.Counter()
         counter.steps_left, counter.counts = channel.steps_left, dict(channel.counts)
-        trial.__dict__.update(past.__dict__ | {"left": past.left})
-        (_zeros, _multiples, _from_table, _as_before)[each.how](counter, trial, each, shape, plan.stored.dtype)
+        WAYS[each.how](counter, copy(past), each, shape, dtype)
         costs.append(counter.total())
     return plan if costs[0] <= costs[1] else before
 
@@ -246,23 +254,23 @@ def _numbers(channel, past, plan, shape, top):
     channel.start("choices")
     place = coder.choice(channel, None if plan is None else plan.width, len(WIDTHS))
     channel.start("indices")
-    spend = lambda rounds: past.spend(COSTS[place] * rounds)
-    cap = min(top, CAP)
+    cap, width, cost = min(top, CAP), WIDTHS[place], COSTS[place]
+    past.check(frame, cost * contexts.rounds_of(None, frame, cap, width))
     if plan is None:
-        take = (
-            (lambda _, share: channel.flag(share)) if WIDTHS[place] == 1 else channel.flags
-        )  # one at a time is faster
-        found = contexts.code(take, None, frame, cap, WIDTHS[place], spend)
+        take = (lambda _, share: channel.flag(share)) if width == 1 else channel.flags  # single ones are read faster
+        found = contexts.code(take, None, frame, cap, width, lambda rounds: past.spend(cost * rounds))
     else:
         found = np.clip(numbers, -cap, cap)
-        spend(contexts.rounds_of(found, frame, cap, WIDTHS[place]))
-        if plan.answers is not None:
-            channel.flags(*plan.answers)
+        past.spend(cost * contexts.rounds_of(found, frame, cap, width))
+        channel.flags(*plan.answers)
+    past.spend(_beyond(found, top))
     for at in np.flatnonzero(np.abs(found) == CAP) if top > CAP else ():
-        past.spend(1)
         more = coder.number(channel, None if plan is None else abs(int(numbers[at])) - CAP, top - CAP)
         found[at] += more if found[at] > 0 else -more
     return found
+
+
+WAYS = (_zeros, _multiples, _from_table, _as_before)
 
 
 # --- steps and tables -------------------------------------------------------------------------------------------------
@@ -272,29 +280,25 @@ def times(numbers, step):
         return (numbers.astype(np.float64) * step.astype(np.float64)).astype(step.dtype)
 
 
-def multiples_of(array, step):
-    """The whole numbers nearest to array / step."""
-    return np.rint(array.astype(np.float64) / float(step)).astype(np.int64)
-
-
 def step_of(values):
-    """The largest step of which all values, sorted, are multiples, bit for bit; None if none is found.
+    """The largest step of which all values are multiples, bit for bit; None if none is found.
 
     The smallest magnitude is taken for the 1-, 2-, ... or 8-fold of the step, and a rounding on the way allowed for.
     """
-    magnitudes = np.abs(values[values != 0].astype(np.float64))
-    if not len(magnitudes) or not np.isfinite(magnitudes).all() or not magnitudes.min():
+    if str(values.dtype) not in _MANTISSA:
         return None
-    smallest, dtype = magnitudes.min(), values.dtype
-    if magnitudes.max() / smallest > MOST_MULTIPLE:
+    exact = values.astype(np.float64)
+    magnitudes = np.abs(exact[exact != 0])
+    if not len(magnitudes) or not np.isfinite(exact).all() or magnitudes.max() > MOST_MULTIPLE * magnitudes.min():
         return None
     for fold in range(1, 9):
-        near = bits_of(np.array(smallest / fold).astype(dtype))[0]
+        near = (np.array([magnitudes.min()]) / fold).astype(values.dtype)
         for off in (0,) if fold in (1, 2, 4, 8) else (0, 1, -1, 2, -2):
-            step = np.array([max(int(near) + off, 1)], dtype=near.dtype).view(dtype)[0:1].reshape(())
-            if not float(step) or magnitudes.max() / float(step) > MOST_MULTIPLE:
-                continue
-            if np.array_equal(bits_of(times(multiples_of(values, step), step)), bits_of(values + 0)):
+            step = np.array(bits_of(near) + np.array([off]), dtype=bits_of(near).dtype).view(values.dtype)[0:1]
+            numbers = np.rint(exact / step.astype(np.float64)) if step[0] > 0 else np.array([np.inf])
+            if np.abs(numbers).max() <= MOST_MULTIPLE and np.array_equal(
+                bits_of(times(numbers, step)), bits_of(values)
+            ):
                 return step
     return None
 
@@ -318,7 +322,7 @@ def _step(channel, past, step, dtype):
     else:
         used = coder.choice(channel, used, width - 5)
     digits = coder.digits(channel, None if mantissa is None else mantissa >> width - used, used)
-    return np.array([exponent << width | digits << width - used], dtype=f"u{dtype.itemsize}").view(dtype).reshape(())
+    return np.array([exponent << width | digits << width - used], dtype=f"u{dtype.itemsize}").view(dtype)
 
 
 def _zeros_at_the_end(number, width):
