@@ -259,6 +259,15 @@ _WORDS = (
     b'{"units":10,"activation":"softmax"}]]}]'
 )
 
+# From version 2 on, the reference network of notebook 19 comes last: many networks for small pictures look like it.
+_NETWORK = (
+    b'["Sequential",{"layers":[["InputLayer",{"shape":[28,28,1]}],["Conv2D",{"filters":32,"kernel_size":3,'
+    b'"activation":"relu"}],["MaxPooling2D",{"pool_size":2}],["Dropout",{"rate":0.25}],["Conv2D",{"filters":64,'
+    b'"kernel_size":3,"activation":"relu"}],["MaxPooling2D",{"pool_size":2}],["Dropout",{"rate":0.25}],["Flatten"],'
+    b'["Dense",{"units":256,"activation":"relu"}],["Dense",{"units":10}]]}]'
+)
+_DICTIONARIES = {1: _WORDS, 2: _WORDS + _NETWORK}  # of each version of the format
+
 
 # --- a description, long and short ------------------------------------------------------------------------------------
 # Long is what Keras's serialize_keras_object gives, as JSON. Short: an object is a list [class, {keywords}] with the
@@ -614,7 +623,7 @@ def _refusal(name, is_function=False):
 def pack(description, names=True):
     """A long description as few bytes. names=False: the layers get the names that they would have in a new session."""
     text = _short_text(description, names)
-    coder = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=_WORDS)
+    coder = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=_DICTIONARIES[2])
     return coder.compress(text.encode()) + coder.flush()
 
 
@@ -641,10 +650,13 @@ def _is_known(value):
     return (plain or _token(value) is not None) and all(map(_is_known, value.values()))
 
 
-def unpack(data):
-    """The long description from the bytes that `pack` made. Raises CompressedFileError for any other bytes."""
+def unpack(data, version=2):
+    """The long description from the bytes that `pack` made, in this version of the format or an older one.
+
+    Raises CompressedFileError for any other bytes.
+    """
     try:
-        coder = zlib.decompressobj(-15, zdict=_WORDS)
+        coder = zlib.decompressobj(-15, zdict=_DICTIONARIES[version])
         text = coder.decompress(data, MOST_TEXT)
         if coder.unconsumed_tail or not coder.eof or coder.unused_data:
             raise CompressedFileError(f"the file's description of the architecture is cut or above {MOST_TEXT:,} bytes")

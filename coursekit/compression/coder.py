@@ -26,11 +26,12 @@ import numpy as np
 
 from coursekit.errors import CompressedFileError
 
-_ONE = 24  # bits of a probability
-_STEP = 1024  # steps of one bit in logarithms
-_LIMIT = 18 * _STEP  # no estimate is surer than 2 to the -18
+ONE = 24  # bits of a probability
+STEP = 1024  # steps of one bit in logarithms
+LIMIT = 18 * STEP  # no estimate is surer than 2 to the -18
 _PRIOR = 2  # how many symbols' worth a new context trusts the average of all
 _START = (26000, 26000, 26000, 13000)  # weights of column, row, channel and block, in 65,536ths
+WORD = ">u4"  # how the range coder's words are written; "<u4" in version 1
 MOST_VALUES = 4096  # in a codebook
 MOST_STEPS = 2**16  # of positions in a file, and one more for every eight weights
 
@@ -106,17 +107,33 @@ class Writer(Counter):
         return super().code(symbols, count, model)
 
     def content(self):
-        """The bytes; zeros at the end are left out, and a reader takes what is missing for zeros."""
-        return self.coder.get_compressed().astype("<u4").tobytes().rstrip(b"\0")
+        """The bytes; zeros at the end are left out, and a reader takes what is missing for zeros.
+
+        Any number in the coder's last interval will do, so the one with most zeros at its end is taken.
+        """
+        words, (count, (low, size)) = self.coder.get_compressed(), self.coder.pos()
+        before = int.from_bytes(_bytes_of(words[:count]), "big")
+        carried = len(words) > count and int(words[count]) < low >> 32  # the end that the coder itself would take
+        low += before - carried << 64
+        for kept in range(0, 65, 8):
+            rest = (1 << 64 - kept) - 1
+            end = (low + rest) & ~rest
+            if end < low + size:
+                break
+        return end.to_bytes(4 * count + 8, "big").rstrip(b"\0")
+
+
+def _bytes_of(words):
+    return np.asarray(words).astype(WORD).tobytes()
 
 
 class Reader:
-    """Takes symbols out of the bytes that a Writer made, or out of any others."""
+    """Takes symbols out of the bytes that a Writer made, or out of any others. word: how the words were written."""
 
-    def __init__(self, content):
+    def __init__(self, content, word=WORD):
         from constriction import stream
 
-        words = np.frombuffer(content + bytes(-len(content) % 4 + 8), dtype="<u4").astype(np.uint32)
+        words = np.frombuffer(content + bytes(-len(content) % 4 + 8), dtype=word).astype(np.uint32)
         self.counts, self.steps_left = {}, MOST_STEPS
         self.models, self.coder = stream.model, stream.queue.RangeDecoder(words)
 
@@ -131,6 +148,10 @@ class Reader:
 
     def flags(self, symbols, shares):
         return self._decoded(self.models.Bernoulli(perfect=False), shares)
+
+    def flag(self, share):
+        """A single one of them, as a whole number."""
+        return int(self._decoded(self.models.Bernoulli(share, perfect=False)))
 
     def code(self, symbols, count, model):
         return self._decoded(model, count)
@@ -166,6 +187,33 @@ def choice(channel, value, of):
     return int(channel.code(symbols, 1, channel.uniform(of))[0])
 
 
+def digits(channel, value, count):
+    """`count` binary digits, all equally likely, as one whole number."""
+    found = 0
+    for start in range(0, count, 8):
+        size = min(8, count - start)
+        part = None if value is None else value >> count - start - size & (1 << size) - 1
+        found = found << size | choice(channel, part, 1 << size)
+    return found
+
+
+def gamma(channel, value, most):
+    """A whole number from 0 to `most` that is probably small: as many ones as it has digits, a zero, the digits.
+
+    This is the code of Elias (1975) for the number plus one.
+    """
+    length = None if value is None else (value + 1).bit_length() - 1
+    size = 0
+    while choice(channel, None if length is None else int(size < length), 2):
+        size += 1
+        if size > most.bit_length():
+            raise CompressedFileError(f"the file has a number above {most:,} where none can stand")
+    found = (1 << size | digits(channel, None if value is None else value + 1 - (1 << size), size)) - 1
+    if found > most:
+        raise CompressedFileError(f"the file has {found:,} where at most {most:,} can stand")
+    return found
+
+
 def adaptive(channel, symbols, count, kinds, name=None):
     """`count` symbols from 0 to kinds - 1, each with the share it has had so far (half a symbol is given to all).
 
@@ -191,7 +239,7 @@ def adaptive(channel, symbols, count, kinds, name=None):
 
 # --- positions --------------------------------------------------------------------------------------------------------
 @cache
-def _tables():
+def tables():
     """Logarithms of mantissas in steps of 1/1024 bit; probabilities of log-odds, in 24 bits and as shares of one.
 
     They are made of whole numbers: 2 to the 1/1024 is the square root of 2, taken ten times; its powers give the rest.
@@ -200,28 +248,28 @@ def _tables():
     for _ in range(10):
         root = isqrt(root << 200)
     powers, power = [], 1 << 200
-    for _ in range(_STEP):
+    for _ in range(STEP):
         powers.append(power >> 160)  # 2 ** (k / 1024), with 40 bits after the point
         power = power * root >> 200
     mantissas = (np.arange(4096, 8192, dtype=np.int64) << 28) + (1 << 27)  # the middle of each, 40 bits after the point
-    logarithms = np.searchsorted(np.array(powers, dtype=np.int64), mantissas, side="right") - 1 - _STEP
-    odds = [powers[t % _STEP] << t // _STEP for t in range(_LIMIT + 1)]
-    falling = np.array([(1 << 40 + _ONE) // ((1 << 40) + one) for one in odds], dtype=np.int64)
-    rising = (1 << _ONE) - falling
+    logarithms = np.searchsorted(np.array(powers, dtype=np.int64), mantissas, side="right") - 1 - STEP
+    odds = [powers[t % STEP] << t // STEP for t in range(LIMIT + 1)]
+    falling = np.array([(1 << 40 + ONE) // ((1 << 40) + one) for one in odds], dtype=np.int64)
+    rising = (1 << ONE) - falling
     probabilities = np.concatenate([falling[:0:-1], rising])
-    return logarithms, probabilities, probabilities / 2.0**_ONE
+    return logarithms, probabilities, probabilities / 2.0**ONE
 
 
-def _log(x):
+def log2_of(x):
     """log2 of whole numbers from 1 on, in steps of 1/1024: floating point is used for its exponent alone."""
     mantissa, exponent = np.frexp(x.astype(np.float64))
-    return exponent.astype(np.int64) * _STEP + _tables()[0][(mantissa * 8192).astype(np.int64) - 4096]
+    return exponent.astype(np.int64) * STEP + tables()[0][(mantissa * 8192).astype(np.int64) - 4096]
 
 
 def _odds(ones, seen, all_ones, all_seen):
     """log2 of the odds for a one, in a context with `ones` of `seen` symbols; a new one is taken for average."""
     rest = (seen - ones) * all_seen + _PRIOR * (all_seen - all_ones)
-    return _log(ones * all_seen + _PRIOR * all_ones) - _log(rest)
+    return log2_of(ones * all_seen + _PRIOR * all_ones) - log2_of(rest)
 
 
 def positions(channel, flags, rows, columns, period):
@@ -230,7 +278,7 @@ def positions(channel, flags, rows, columns, period):
     They are coded from what was counted before: the share of ones in each column, in this row so far, in each channel
     (the columns whose place in a period is the same) and in each period of columns.
     """
-    _, probabilities, shares = _tables()
+    _, probabilities, shares = tables()
     period = min(period, columns)
     place, block = np.arange(columns) % period, np.arange(columns) // period
     found = np.zeros((rows, columns), dtype=np.int64) if flags is None else flags
@@ -250,14 +298,14 @@ def positions(channel, flags, rows, columns, period):
         for i, step in enumerate(steps):
             e = estimates[:, step]
             e[1] = from_row[i]
-            where = (weights @ e >> 16) + (average + _LIMIT)
-            where = np.minimum(np.maximum(where, 0), 2 * _LIMIT)
+            where = (weights @ e >> 16) + (average + LIMIT)
+            where = np.minimum(np.maximum(where, 0), 2 * LIMIT)
             if flags is None:
                 found[row, step] = channel.flags(None, shares[where])
             else:
                 channel.flags(flags[row, step], shares[where])
             now = found[row, step]
-            weights = weights + (e @ ((now << _ONE) - probabilities[where]) >> _ONE + 1)
+            weights = weights + (e @ ((now << ONE) - probabilities[where]) >> ONE + 1)
             if new := int(now.sum()):
                 in_row += new
                 rest = before[i + 1 :]

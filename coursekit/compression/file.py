@@ -1,11 +1,15 @@
 """A model in a file that is really small, and back: `save_compressed` and `load_compressed`.
 
     bytes 0 to 2   "ckw"
-    byte  3        the version of the format, 1
+    byte  3        the version of the format, 2
     bytes 4 to 7   CRC-32 of all other bytes
-    byte  8        what is promised: bit 0, codebooks are float16; bit 1, other weights are float16
-    then           how long the architecture is (7 bits a byte, the lowest first) and the architecture (architecture.py)
-    then           the weights, one stream of a range coder (coder.py), in Keras's order
+    then           a number, 7 bits a byte, the lowest first: four times the bytes of the architecture, plus what is
+                   promised: 1, codebooks are float16; 2, other weights are float16
+    then           the architecture (architecture.py)
+    then           the weights, one stream of a range coder (levels.py), in Keras's order
+
+Files of version 1 are read, too. They have the promise in a byte of its own before the architecture's bytes, another
+dictionary for the architecture, and weights as coder.py alone codes them.
 
 Shapes and dtypes of the weights stand nowhere: they follow from the architecture. Loading checks the size, then the
 checksum, then the names in the architecture, then builds the model without values and counts its weights; only then
@@ -19,13 +23,14 @@ from textwrap import indent
 
 import numpy as np
 
-from coursekit.compression import architecture, coder
+from coursekit.compression import architecture, coder, levels
+from coursekit.compression.levels import bits_of
 from coursekit.console import late_progress, table
 from coursekit.errors import CompressedFileError, CompressionError, FileNotWritten
 from coursekit.keras_internals import every_layer, without_memory, without_trace, zeros_for_weights
 from coursekit.paths import write_whole
 
-MAGIC, VERSION = b"ckw", 1
+MAGIC, VERSION = b"ckw", 2
 _START = len(MAGIC) + 1 + 4  # where what the checksum covers goes on
 _HALF = {"codebook": 1, "others": 2}  # bits of the promise
 _PRECISIONS = ("float32", "float16")
@@ -39,8 +44,9 @@ class Summary:
     path:     of the file
     size:     bytes of the file
     codebook, others: the precision that was asked for, "float32" or "float16"
-    parts:    {part: bytes}, which add up to the size: header, architecture, positions, codebook, indices, values,
-              choices (which encoding a tensor has), end (the last word of the range coder, rounded up)
+    parts:    {part: bytes}, which add up to the size: header, architecture, positions (of zeros), codebook, steps,
+              indices (into a codebook, or multiples of a step), values, choices (which encoding a tensor has), end
+              (the last byte of the range coder, rounded up)
     tensors:  a dictionary for each tensor: path, shape, dtype, kept ("exact" or "float16"), bytes, and `parts` as above
     """
 
@@ -92,11 +98,6 @@ def _is_pruned(array):
     return 2 * np.count_nonzero(array) <= array.size
 
 
-def bits_of(array):
-    """The bits of an array, flat, as unsigned whole numbers."""
-    return np.ascontiguousarray(array).reshape(-1).view(f"u{array.dtype.itemsize}")
-
-
 def promised(array, codebook="float32", others="float32"):
     """A tensor as it comes back from a file written with these precisions: bit for bit itself, or rounded to float16.
 
@@ -124,58 +125,34 @@ def _is_float(dtype):
     return dtype.kind == "f" or "float" in dtype.name  # bfloat16 has a kind of its own
 
 
-def _half_if_exact(array):
-    """The array as float16 if that loses nothing, else itself."""
-    if array.dtype not in (np.float32, np.float64):
-        return array
-    with np.errstate(over="ignore"):
-        half = array.astype(np.float16)
-    return half if np.array_equal(bits_of(half.astype(array.dtype)), bits_of(array)) else array
-
-
 def _dtype(name):
     import ml_dtypes  # comes with Keras: bfloat16 and the kinds of float8
 
     return np.dtype(getattr(ml_dtypes, name, name))
 
 
-def _encode(arrays, bar=None):
-    """(bytes, [{part: bytes}] for each) of a list of arrays. bar: moved on by one for each."""
-    channel, shapes, parts = coder.Writer(), [], []
+def _encode(arrays, bar=None, of=None):
+    """(bytes, [{part: bytes}] for each) of a list of arrays. bar: moved on by one for each; of: weights in all."""
+    channel, past, parts = coder.Writer(), levels.Past(of or sum(array.size for array in arrays)), []
     for array in arrays:
-        before, stored = channel.bits(), _half_if_exact(array)
-        channel.start("choices")
-        if array.dtype in (np.float32, np.float64):
-            coder.choice(channel, int(stored.dtype == np.float16), 2)
-        bits = bits_of(stored)
-        coder.tensor(channel, bits, array.shape, bits.dtype, _periods(shapes))
+        before = channel.bits()
+        levels.tensor(channel, past, array.reshape(-1), array.shape, array.dtype)
         after = channel.bits()
         parts.append({part: (after[part] - before.get(part, 0)) / 8 for part in after})
-        shapes.append(array.shape)
         if bar is not None:
             bar.update()
     return channel.content(), parts
 
 
-def _decode(content, wanted, bar=None):
+def _decode(content, wanted, bar=None, version=VERSION):
     """The arrays again; wanted: their (name, shape, dtype). bar: moved on by one for each."""
-    channel, shapes, arrays = coder.Reader(content), [], []
+    channel, past, arrays = coder.Reader(content, coder.WORD if version > 1 else "<u4"), levels.Past(), []
+    read = levels.tensor if version > 1 else levels.tensor_of_version_1
     for _, shape, name in wanted:
-        dtype = _dtype(name)
-        stored_dtype = dtype
-        if dtype in (np.float32, np.float64) and coder.choice(channel, None, 2):
-            stored_dtype = np.dtype(np.float16)
-        bits = coder.tensor(channel, None, shape, np.dtype(f"u{stored_dtype.itemsize}"), _periods(shapes))
-        arrays.append(bits.view(stored_dtype).astype(dtype).reshape(shape))
-        shapes.append(shape)
+        arrays.append(read(channel, past, None, shape, _dtype(name)).reshape(shape))
         if bar is not None:
             bar.update()
     return arrays
-
-
-def _periods(shapes):
-    """The last numbers of filters or units, the latest first: inputs of the next layer may come in such turns."""
-    return tuple(dict.fromkeys(shape[-1] for shape in reversed(shapes) if len(shape) > 1))[:4]
 
 
 # --- saving -----------------------------------------------------------------------------------------------------------
@@ -217,7 +194,7 @@ def save_compressed(model, path, *, codebook="float32", others="float32", names=
         decoded = _decode(stream, architecture.weights_of(model), bar)
     promise = _HALF["codebook"] * (codebook == "float16") | _HALF["others"] * (others == "float16")
     head = MAGIC + bytes([VERSION])
-    body = bytes([promise]) + _varint(len(described)) + described + stream
+    body = _varint(4 * len(described) + promise) + described + stream
     content = head + zlib.crc32(head + body).to_bytes(4, "little") + body
     for weight, array, again in zip(model.weights, arrays, decoded, strict=True):
         if not np.array_equal(bits_of(array), bits_of(again)):
@@ -331,7 +308,7 @@ def _summary(model, path, arrays, content, described, stream, parts, codebook, o
         about = {"path": weight.path, "shape": tuple(weight.shape), "dtype": str(weight.dtype), "kept": kept}
         tensors.append(about | {"bytes": sum(bytes_of.values()), "parts": bytes_of})
     whole = {"header": len(content) - len(described) - len(stream), "architecture": len(described)}
-    for part in ("positions", "codebook", "indices", "values", "choices"):
+    for part in ("positions", "codebook", "steps", "indices", "values", "choices"):
         whole[part] = sum(bytes_of.get(part, 0) for bytes_of in parts)
     whole["end"] = len(content) - sum(whole.values())
     return Summary(path, len(content), codebook, others, whole, tensors)
@@ -341,10 +318,10 @@ def account(path, **limits):
     """(the model in a file, a Summary of what its bytes go to). limits: as of load_compressed."""
     model = load_compressed(path, **limits)
     content = _read(Path(path), Path(path).stat().st_size)
-    described, stream = _parts_of(content, path)
+    version, promise, described, stream = _parts_of(content, path)
     arrays = [_array(weight) for weight in model.weights]
-    precision = {what: _PRECISIONS[bool(content[_START] & bit)] for what, bit in _HALF.items()}
-    parts = _encode(arrays)[1]
+    precision = {what: _PRECISIONS[bool(promise & bit)] for what, bit in _HALF.items()}
+    parts = _encode(arrays)[1] if version == VERSION else levels.parts_of_version_1(arrays)
     return model, _summary(model, str(path), arrays, content, described, stream, parts, **precision)
 
 
@@ -366,7 +343,7 @@ def file_size(model, arrays, *, codebook="float32", others="float32", names=True
     _check_model(model)
     described = _described(model, names, custom_objects)
     stream, _ = _encode([promised(array, codebook, others) for array in arrays])
-    return _START + 1 + len(_varint(len(described))) + len(described) + len(stream)
+    return _START + len(_varint(4 * len(described))) + len(described) + len(stream)
 
 
 def coded_size(arrays, places, *, codebook="float32", others="float32"):
@@ -375,7 +352,8 @@ def coded_size(arrays, places, *, codebook="float32", others="float32"):
     arrays: as of `file_size`; those in all other places count as zeros, so that only their shapes matter.
     """
     kept = [array if place in places else np.zeros_like(array) for place, array in enumerate(arrays)]
-    _, parts = _encode([promised(array, codebook, others) for array in kept[: max(places) + 1]])
+    all_of_them = sum(array.size for array in arrays)
+    _, parts = _encode([promised(array, codebook, others) for array in kept[: max(places) + 1]], of=all_of_them)
     return sum(sum(parts[place].values()) for place in places)
 
 
@@ -392,8 +370,9 @@ def load_compressed(path, *, max_parameters=100_000_000, custom_objects=None):
     """
     from coursekit.compression.model_copy import derive_state
 
-    described, stream = _parts_of(_read(Path(path), 16 * max_parameters + 4 * architecture.MOST_TEXT), path)
-    description = architecture.unpack(described)
+    content = _read(Path(path), 16 * max_parameters + 4 * architecture.MOST_TEXT)
+    version, _, described, stream = _parts_of(content, path)
+    description = architecture.unpack(described, version)
     architecture.check(description, max_parameters, custom_objects or {})
     with without_memory():
         trial = architecture.weights_of(architecture.build(architecture.without_states(description), custom_objects))
@@ -403,7 +382,7 @@ def load_compressed(path, *, max_parameters=100_000_000, custom_objects=None):
     wanted = architecture.weights_of(model)
     _check_size(wanted, max_parameters)
     with late_progress(len(wanted), "reading", unit="tensor") as bar:
-        decoded = _decode(stream, wanted, bar)
+        decoded = _decode(stream, wanted, bar, version)
     for weight, array in zip(model.weights, decoded, strict=True):
         weight.assign(array)
     derive_state(model)
@@ -433,7 +412,7 @@ def _read(path, most):
 
 
 def _parts_of(content, path):
-    """(architecture, stream of weights) of a file's bytes."""
+    """(version, promise, architecture, stream of weights) of a file's bytes."""
     if content[: len(MAGIC)] != MAGIC or len(content) <= _START:
         raise CompressedFileError(f"{path} is no file of save_compressed, or was cut")
     version = content[len(MAGIC)]
@@ -444,14 +423,24 @@ def _parts_of(content, path):
     head, given, body = content[: _START - 4], content[_START - 4 : _START], content[_START:]
     if zlib.crc32(head + body).to_bytes(4, "little") != given:
         raise CompressedFileError(f"{path} was cut or altered: its checksum doesn't match. Get it anew")
-    length, at = 0, 1
-    for shift in range(0, 35, 7):
-        if at >= len(body):
-            break
-        length |= (body[at] & 127) << shift
-        at += 1
-        if body[at - 1] < 128:
-            break
-    if body[0] > sum(_HALF.values()) or at + length > len(body):
+    if version == 1:
+        promise, (length, at) = body[0], _number(body, 1)
+    else:
+        number, at = _number(body, 0)
+        length, promise = divmod(number, 4)
+    if promise > sum(_HALF.values()) or at + length > len(body):
         raise CompressedFileError(f"{path} contradicts itself: its architecture ends after the file")
-    return body[at : at + length], body[at + length :]
+    return version, promise, body[at : at + length], body[at + length :]
+
+
+def _number(content, at):
+    """(the number that begins there, where it ends)."""
+    number = 0
+    for shift in range(0, 35, 7):
+        if at >= len(content):
+            break
+        number |= (content[at] & 127) << shift
+        at += 1
+        if content[at - 1] < 128:
+            break
+    return number, at

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import keras
@@ -204,6 +205,55 @@ def test_a_summary_accounts_for_every_byte(tmp_path):
     assert all(one["path"] in str(summary) for one in summary.tensors)
 
 
+# --- the first version ------------------------------------------------------------------------------------------------
+def old_network():
+    """The network in the file below."""
+    convolution, dense = layers.Conv2D(8, 3), layers.Dense(5, dtype="bfloat16")
+    model = keras.Sequential(
+        [keras.Input((6, 6, 1)), convolution, layers.BatchNormalization(), layers.Flatten(), dense]
+    )
+    for place, one in enumerate(model.weights):
+        i = np.arange(np.prod(one.shape)).reshape(one.shape)
+        one.assign(np.where(i * i % 7 < 2, 0, (i * (place + 3) % 9 - 4.0) / (8 if place < 3 else 10)))
+    return model
+
+
+# 211 bytes as save_compressed(old_network(), path, codebook="float16") wrote them when the format had version 1.
+OF_VERSION_1 = """
+    636b770198ce8eba012523393d99e9980153272ecfa0073d249de0c801c8e90fee6a02a55c12a22083271553b04f009d1bb7ef9b0928dfd2c9
+    40b03a77bb6427e4332e7d440f7bf2daa0bc2d030f518878dd5f9b58393602ffb5eb56ed99cc0e56f795a1749ab0bdbc5a774764aa30f51171
+    ed24e5cb9aba6539c6d5a66bbd270803f4cfb90be013f06012dd522459a53b1772389208878a5ff693a32d893754a028f1a7515a6b6cdefd2f
+    ec664b779a7f8c8d2832eb0d224edf8bef936e4916b8a09d30cb8559e790dc5baafa9cbde81a9afe"""
+
+
+def test_a_file_of_the_first_version_is_read_and_accounted_for(tmp_path):
+    path, model = tmp_path / "old", old_network()
+    path.write_bytes(bytes.fromhex(OF_VERSION_1))
+    again, summary = file.account(path)
+    wanted = [file.promised(one, codebook="float16") for one in weights(model)]
+    assert same_bits(wanted, weights(again))
+    assert architecture.describe(again)["config"]["layers"][4]["config"]["units"] == 5
+    assert summary.size == 211 and abs(sum(summary.parts.values()) - 211) < 1e-6
+    assert (summary.codebook, summary.others) == ("float16", "float32")
+    assert summary.parts["positions"] > 50 and 0 < summary.parts["end"] < 8
+
+
+def test_the_second_version_is_smaller_and_gives_the_same(tmp_path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_bytes(bytes.fromhex(OF_VERSION_1))
+    before = load_compressed(old)
+    assert save_compressed(before, new).size < 0.9 * 211
+    assert same_bits(weights(before), weights(load_compressed(new)))
+    assert (old.read_bytes()[3], new.read_bytes()[3]) == (1, 2)
+
+
+def test_bytes_of_one_version_under_the_number_of_the_other_are_read_as_something_or_refused(content, tmp_path):
+    for body, version in ((bytes.fromhex(OF_VERSION_1)[8:], 2), (content[8:], 1), (content[8:], 0)):
+        (tmp_path / "model").write_bytes(signed(body, version))
+        with suppress(CompressedFileError):
+            load_compressed(tmp_path / "model")
+
+
 # --- size -------------------------------------------------------------------------------------------------------------
 def test_the_reference_network_is_described_in_a_hundred_bytes():
     keras.utils.clear_session()
@@ -385,14 +435,14 @@ def test_the_sentence_says_what_is_wrong(content, tmp_path):
     refused(path, b"", "no file of save_compressed, or was cut")
     refused(path, b"PK\3\4" + content, "no file of save_compressed")
     refused(path, content[:20], "cut or altered")
-    refused(path, signed(content[8:], version=2), "has version 2 of the format, and this coursekit reads up to 1")
+    refused(path, signed(content[8:], version=3), "has version 3 of the format, and this coursekit reads up to 2")
     with pytest.raises(CompressedFileError, match="there is no file"):
         load_compressed(tmp_path / "none")
     with pytest.raises(CompressedFileError, match="there is no file"):
         load_compressed(tmp_path)
 
 
-def signed(body, version=1):
+def signed(body, version=2):
     """A file with this body and the right checksum."""
     head = b"ckw" + bytes([version])
     return head + zlib.crc32(head + body).to_bytes(4, "little") + body
@@ -401,9 +451,9 @@ def signed(body, version=1):
 def described(description, stream=bytes(range(50))):
     """A file whose architecture is this text, or JSON of this, and whose weights are these bytes."""
     text = description if isinstance(description, bytes) else json.dumps(description).encode()
-    coder = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=architecture._WORDS)
+    coder = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zdict=architecture._DICTIONARIES[2])
     packed = coder.compress(text) + coder.flush()
-    return signed(b"\0" + file._varint(len(packed)) + packed + stream)
+    return signed(file._varint(4 * len(packed)) + packed + stream)
 
 
 def sequential(*some):
