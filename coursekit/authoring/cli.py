@@ -369,7 +369,7 @@ def _add_bench(commands):
     def action(asked):
         from coursekit.experiments.bench import bench
 
-        return bench(rounds=asked.rounds, tfmot=not asked.no_tfmot)
+        return bench(rounds=asked.rounds, tfmot=not asked.no_tfmot, large=not asked.no_large)
 
     parser = _add(
         commands,
@@ -377,19 +377,21 @@ def _add_bench(commands):
         action,
         summary="Time clustering against plain training, compare file sizes, print both and keep them.",
         example="bench --rounds 11",
-        after_interrupt="nothing was kept",
+        after_interrupt="what was printed is kept, nothing else",
     )
     parser.add_argument(
         "--rounds", type=arguments.count("--rounds"), default=7, metavar="N", help="times each is measured (default: 7)"
     )
     parser.add_argument("--no-tfmot", action="store_true", help="leave out tensorflow-model-optimization")
+    about = "leave out the network of 25 million parameters, which takes some minutes"
+    parser.add_argument("--no-large", action="store_true", help=about)
 
 
 def _add_experiment(commands):
     def action(asked):
         seeds = arguments.seeds(asked.seeds)
 
-        from coursekit.experiments import pipeline, reference, smallest, trained_for_size
+        from coursekit.experiments import exports, pipeline, reference, smallest, trained_for_size
 
         if asked.name == "smallest":
             kinds = (smallest, trained_for_size)
@@ -401,6 +403,10 @@ def _add_experiment(commands):
             return all([kind.run(names, seeds) for kind, names in wanted.items() if names])
         if asked.recipes:
             raise CoursekitError(f"{asked.name} has no recipes; leave out --recipes")
+        if asked.name == "exports":
+            if seeds != [exports.SEED]:
+                raise CoursekitError("exports looks at the kept networks, all of one seed; leave out --seeds")
+            return exports.run()
         return {"reference": reference, "pipeline": pipeline}[asked.name].run(seeds)
 
     parser = _add(
@@ -412,7 +418,8 @@ def _add_experiment(commands):
         after_interrupt="the finished stages are kept, and the same command goes on from there",
     )
     about = "reference: clustering in two libraries; pipeline: prune, cluster, quantize; smallest: how small it can get"
-    parser.add_argument("name", choices=["reference", "pipeline", "smallest"], help=about)
+    about += "; exports: the same networks as LiteRT and ONNX"
+    parser.add_argument("name", choices=["reference", "pipeline", "smallest", "exports"], help=about)
     parser.add_argument("--seeds", nargs="+", default=["0"], metavar="SEED", help="such as 0-4 (default: 0)")
     parser.add_argument(
         "--recipes",

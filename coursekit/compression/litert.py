@@ -1,21 +1,24 @@
-"""Files for LiteRT: made from Keras 2 models, run and timed. Born in notebook 18.
+"""Files for LiteRT: made from Keras models, run and timed. Born in notebook 18.
 
 TensorFlow is imported when a function is called, whatever backend Keras runs on.
 """
 
+import contextlib
+import io
 import math
 import time
 import warnings
 
 import numpy as np
 
-KINDS = ("float", "dynamic", "integer")
+KINDS = ("float", "float16", "dynamic", "integer")
 
 
 def convert(model, kind="float", examples=None, per_channel=True):
-    """The bytes of a .tflite file of a Keras 2 model (tf_keras).
+    """The bytes of a .tflite file of a Keras 2 model (tf_keras), or of a Keras 3 model on the TensorFlow backend.
 
-    kind:        "float"; "dynamic" for weights as codes of 8 bits; "integer" for inputs, weights and outputs as codes.
+    kind:        "float"; "float16" for weights of 16 bits; "dynamic" for weights as codes of 8 bits, except in small
+                 tensors; "integer" for inputs, weights and outputs as codes.
     examples:    (n, ...) inputs that show the range of the activations, needed for "integer".
     per_channel: whether each unit or filter has a scale of its own. If not, a tensor has one.
     Raises ValueError for another kind, and where "integer" has no examples.
@@ -28,12 +31,15 @@ def convert(model, kind="float", examples=None, per_channel=True):
 
     from coursekit.console import quiet
 
-    with quiet(), warnings.catch_warnings(action="ignore"), tf.device("cpu:0"):
+    silent = contextlib.redirect_stdout(io.StringIO())  # Keras 3 prints what it exports
+    with quiet(), silent, warnings.catch_warnings(action="ignore"), tf.device("cpu:0"):
         converter = tf.lite.TFLiteConverter.from_keras_model(model)
         if kind != "float":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter._experimental_disable_per_channel = not per_channel
             converter._experimental_disable_per_channel_quantization_for_dense_layers = not per_channel
+        if kind == "float16":
+            converter.target_spec.supported_types = [tf.float16]
         if kind == "integer":
             rows = np.asarray(examples, dtype=np.float32)
             converter.representative_dataset = lambda: ([row[None]] for row in rows)
@@ -100,6 +106,7 @@ def weights_in(content, shape):
                 matches.append(lite.get_tensor(details["index"]))
             except ValueError:  # an activation, which has no values yet
                 continue
+    matches = [match for match in matches if match.dtype == np.float16] or matches  # not what LiteRT makes of halves
     if len(matches) != 1:
         raise ValueError(f"the file has {len(matches)} tensors of the size {tuple(shape)}; ask for one that is unique")
     return matches[0]

@@ -86,7 +86,9 @@ def size_report(model):
 
 
 def _row(path, dtype, array):
-    values, counts = np.unique(array.reshape(-1), return_counts=True)  # takes -0.0 for 0.0, and all NaN for one value
+    # Some processors sort halves wrongly in NumPy (2.4, AVX-512), where few values stand there many times.
+    comparable = array.astype(np.float32) if array.dtype == np.float16 else array
+    values, counts = np.unique(comparable.reshape(-1), return_counts=True)  # takes -0.0 for 0.0, all NaN for one value
     layer, _, _ = path.rpartition("/")
     zeros = int(counts[values == 0].sum())
     entropy = entropy_of(counts)

@@ -1,4 +1,5 @@
-"""`coursekit bench`: what clustering costs beside plain training, and how small the files get, measured and kept.
+"""`coursekit bench`: what clustering costs beside plain training, how small the files get, and what a large network
+takes, measured and kept.
 
 The network is the reference network of notebook 19. Times of a plain model, of clustered ones and, in the same run, of
 tensorflow-model-optimization's are taken in turn, round after round, so that whatever else the machine does meets all
@@ -11,6 +12,7 @@ import time
 from datetime import UTC, datetime
 
 from coursekit.console import table
+from coursekit.experiments import bench_large
 from coursekit.experiments.common import reference_network
 from coursekit.paths import data_dir
 from coursekit.records import machine, read_lines, reference_seconds, versions
@@ -20,16 +22,25 @@ CLUSTERS = (16, 256)
 VERSIONS = ("keras", "tensorflow", "tensorflow-model-optimization", "jax", "torch", "numpy")
 
 
-def bench(rounds=7, tfmot=True, results=None):
-    """Measure, print a table, and append one line to data/results/bench.jsonl. Returns True.
+def bench(rounds=7, tfmot=True, large=True, results=None):
+    """Measure, print tables, and append a line for each part to data/results/bench.jsonl. Returns True.
 
     rounds:   how often each model's training and evaluation is timed.
     tfmot:    whether tensorflow-model-optimization is measured too (TensorFlow backend only).
-    results:  another file for the line.
+    large:    whether a network of 25 million parameters is measured too, which takes minutes: see `bench_large`.
+    results:  another file for the lines.
     """
+    file = results or data_dir() / "results" / "bench.jsonl"
+    _keep({"rounds": rounds, "steps": step_times(rounds, tfmot=tfmot), "files": file_sizes()}, file)
+    if large:
+        _keep({"large": bench_large.rows()}, file)
+    return True
+
+
+def _keep(measured, file):
+    """Print what was measured, and append it as a line to the file."""
     import keras
 
-    file = results or data_dir() / "results" / "bench.jsonl"
     record = {
         "status": "bench",  # not the run of a notebook
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -37,15 +48,11 @@ def bench(rounds=7, tfmot=True, results=None):
         "reference_seconds": reference_seconds(),
         "backend": keras.backend.backend(),
         "versions": versions(VERSIONS),
-        "rounds": rounds,
-        "steps": step_times(rounds, tfmot=tfmot),
-        "files": file_sizes(),
-    }
-    print(as_text(record))
+    } | measured
+    print(as_text(record) + "\n")
     file.parent.mkdir(parents=True, exist_ok=True)
     with open(file, "a", encoding="utf-8") as lines:
         lines.write(json.dumps(record) + "\n")
-    return True
 
 
 def _compiled(model, api):
@@ -132,7 +139,7 @@ def file_sizes():
 
 def step_ratios(results=None):
     """The newest record's steps as text: how long one takes with so many clusters, relative to the plain model."""
-    lines = read_lines(results or data_dir() / "results" / "bench.jsonl")
+    lines = [line for line in read_lines(results or data_dir() / "results" / "bench.jsonl") if "steps" in line]
     if not lines:
         return "no record yet: coursekit bench"
     ratios = {}
@@ -146,12 +153,15 @@ def step_ratios(results=None):
 
 def as_text(record):
     """The record as tables."""
-    first = f"{record['date'][:10]}, {record['machine']}, {record['backend']}, {record['rounds']} rounds"
+    first = f"{record['date'][:10]}, {record['machine']}, {record['backend']}"
+    if "large" in record:
+        return f"{first}\n\n" + bench_large.as_text(record["large"])
     steps = []
     for row in record["steps"]:
         ratios = [f"{row[name]:.3f}" for name in ("ratio", "cpu_ratio")]
         steps.append([row["kind"], row["library"], str(row["clusters"] or "none"), f"{row['ms']:.1f}", *ratios])
-    text = f"{first}\n\n" + table(["a step of", "library", "clusters", "ms", "ratio", "CPU ratio"], steps, left=2)
+    heads = ["a step of", "library", "clusters", "ms", "ratio", "CPU ratio"]
+    text = f"{first}, {record['rounds']} rounds\n\n" + table(heads, steps, left=2)
     if record["files"]:
         names = list(record["files"][0])
         text += "\n\n" + table(names, [[_short(row.get(name, "")) for name in names] for row in record["files"]])

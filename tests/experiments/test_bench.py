@@ -22,8 +22,10 @@ def test_a_run_prints_ratios_and_keeps_them(tmp_path, monkeypatch, capsys):
     steps = bench.step_times
     monkeypatch.setattr(bench, "step_times", lambda rounds, tfmot: steps(rounds, tfmot=tfmot, clusters=(16,)))
     file = tmp_path / "results" / "bench.jsonl"
+    costs = {"what": "save", "cpu_seconds": 5.0, "memory": 6e8, "to": "build", "cpu_ratio": 2.5, "memory_ratio": 1.5}
+    monkeypatch.setattr(bench.bench_large, "rows", lambda: [costs])
     assert bench.bench(rounds=1, tfmot=False, results=file)
-    (kept,) = read_lines(file)
+    kept, large = read_lines(file)
     assert {"date", "machine", "backend", "versions", "reference_seconds"} <= set(kept)
     assert [(row["kind"], row["clusters"]) for row in kept["steps"]] == [
         ("training", 0),
@@ -34,6 +36,10 @@ def test_a_run_prints_ratios_and_keeps_them(tmp_path, monkeypatch, capsys):
     assert all(row["ms"] > 0 and row["ratio"] > 0 for row in kept["steps"]) and kept["steps"][0]["ratio"] == 1
     said = capsys.readouterr().out
     assert "CPU ratio" in said and "zip" in said and json.dumps(kept) in file.read_text()
+    assert large["large"] == [costs] and "2.50" in said and set(large) - {"large"} <= set(kept)
+    shown = bench.step_ratios(file)
+    assert "16 values" in shown and bench.bench(rounds=1, tfmot=False, large=False, results=file)
+    assert len(read_lines(file)) == 3 and "large" not in read_lines(file)[2]
 
 
 def test_a_ratio_is_the_median_of_the_ratios_within_rounds():
@@ -50,4 +56,5 @@ def test_the_command_is_there(monkeypatch):
     asked = {}
     monkeypatch.setattr(bench, "bench", lambda **arguments: asked.update(arguments) or True)
     assert cli.main(["bench", "--rounds", "2", "--no-tfmot"]) == 0
-    assert asked == {"rounds": 2, "tfmot": False}
+    assert asked == {"rounds": 2, "tfmot": False, "large": True}
+    assert cli.main(["bench", "--no-large"]) == 0 and asked == {"rounds": 7, "tfmot": True, "large": False}
