@@ -239,6 +239,16 @@ def _check_structure_fits(name, variable, m_by_n, block_size, axis):
         )
 
 
+def structure_fits(chosen, m_by_n, block_size):
+    """Whether a ChosenWeight can go by a pattern (m, n), None for none, or in blocks, (1, 1) for none."""
+    axis = _input_axis(chosen.layer, chosen.variable)
+    try:
+        _check_structure_fits(chosen.name, chosen.variable, m_by_n, block_size, axis)
+    except CompressionError:
+        return False
+    return True
+
+
 def _input_axis(layer, variable):
     """Which axis of a layer's weight the inputs are on, counted from the front or the end; None for embeddings."""
     owners = [one for one in every_layer(layer) if any(own is variable for own in own_trainable_variables(one))]
