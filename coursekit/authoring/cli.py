@@ -442,7 +442,7 @@ def _add_compress(commands):
         commands,
         "compress",
         action,
-        summary="Write a saved Keras model as a small file, pruned, clustered or trained for size, and compare answers.",
+        summary="Write a saved Keras model as a small file, pruned, clustered or trained for size, and compare both.",
         example="compress model.keras --clusters 16 --prune 0.9 --data train.npz -o model.ckw",
     )
     parser.add_argument("model", metavar="MODEL", help="a file of model.save, such as model.keras")
