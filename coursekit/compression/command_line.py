@@ -220,12 +220,15 @@ def _rule_for(model, pattern, blocks, source):
     if pattern is None and blocks is None:
         return None, []
     from coursekit.compression.model_copy import chosen_weights
-    from coursekit.compression.pruning import structure_fits
+    from coursekit.compression.pruning import Zeros
 
-    fit, unfit = {}, {}
+    wanted, fit, unfit = Zeros(sparsity_m_by_n=pattern, block_size=blocks or (1, 1)), {}, {}
     for one in chosen_weights(model, method="get_prunable_weights", verb="prune"):
-        fits = structure_fits(one, pattern, blocks or (1, 1))
-        (fit if fits else unfit)[id(one.layer)] = one.layer
+        try:
+            wanted.check(one)
+            fit[id(one.layer)] = one.layer
+        except CompressionError:
+            unfit[id(one.layer)] = one.layer
     what = "--pattern needs an axis of inputs" if pattern else "--blocks are for matrices"
     if not fit.keys() - unfit.keys():
         raise CompressionError(f"{what}, and no layer of {source} has weights for it: prune it by --prune alone")
