@@ -47,6 +47,38 @@ def share(option):
     return checked
 
 
+def pair(option, mark, example):
+    """A function that takes two whole numbers from 1 on with a mark between them, such as 2:4, for an option."""
+
+    def checked(text):
+        first, found, second = text.partition(mark)
+        numbers = [int(part) if part.isascii() and part.isdecimal() else 0 for part in (first, second)]
+        if not found or min(numbers) < 1:
+            raise CoursekitError(f"{option} takes two numbers from 1 on, such as {example}, not {text}")
+        return tuple(numbers)
+
+    return checked
+
+
+def pattern(text):
+    """ "2:4" as (2, 4): of each four weights, two."""
+    m, n = pair("--pattern", ":", "2:4")(text)
+    if m >= n:
+        raise CoursekitError(f"--pattern takes m:n with m below n, such as 2:4, not {text}: m of each n weights go")
+    return m, n
+
+
+def price(text):
+    """What a bit costs: above 0, and not without end."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise CoursekitError(f"--price takes what a bit costs in units of the loss, such as 1e-5, not {text}")
+    return value
+
+
 def minutes(text):
     """A length of time: more than nothing, and not without end."""
     try:

@@ -444,6 +444,10 @@ def _add_compress(commands):
             out,
             clusters=asked.clusters,
             prune=asked.prune,
+            pattern=asked.pattern,
+            blocks=asked.blocks,
+            price=asked.price,
+            budget=asked.budget,
             data=data,
             epochs=asked.epochs,
             codebook=asked.precision,
@@ -454,7 +458,7 @@ def _add_compress(commands):
         commands,
         "compress",
         action,
-        summary="Write a saved Keras model as a small file, pruned and clustered if asked, and check what it computes.",
+        summary="Write a saved Keras model as a small file, pruned, clustered or trained for size, and compare both.",
         example="compress model.keras --clusters 16 --prune 0.9 --data train.npz -o model.ckw",
     )
     parser.add_argument("model", metavar="MODEL", help="a file of model.save, such as model.keras")
@@ -462,10 +466,21 @@ def _add_compress(commands):
     parser.add_argument("--clusters", type=clusters, metavar="K", help="at most K values in each weight tensor")
     share = arguments.share("--prune")
     parser.add_argument("--prune", type=share, metavar="SHARE", help="this share of the weights becomes 0, such as 0.9")
+    about = "2:4 for 2 zeros in each 4 weights along the inputs, in place of --prune"
+    parser.add_argument("--pattern", type=arguments.pattern, metavar="M:N", help=about)
+    blocks = arguments.pair("--blocks", "x", "4x2")
+    about = "with --prune: blocks of so many inputs and outputs go as one, such as 4x2"
+    parser.add_argument("--blocks", type=blocks, metavar="HxW", help=about)
+    about = "train for size instead, where a bit costs so much of the loss, such as 1e-5; needs --data with y"
+    parser.add_argument("--price", type=arguments.price, metavar="P", help=about)
+    budget = arguments.count("--budget")
+    about = "train for size until the file has at most so many bytes; needs --data with y"
+    parser.add_argument("--budget", type=budget, metavar="BYTES", help=about)
     about = "an .npz file: x to compare answers on, and y too to train on with the model's own loss"
     parser.add_argument("--data", metavar="FILE", help=about)
     epochs = arguments.count("--epochs")
-    parser.add_argument("--epochs", type=epochs, default=3, metavar="N", help="for each step, with y (default: 3)")
+    about = "of training, with y (default: 3 for each of pruning and clustering, 20 for size)"
+    parser.add_argument("--epochs", type=epochs, metavar="N", help=about)
     about = "of the numbers in the file (default: float32, which loses nothing)"
     parser.add_argument("--precision", choices=["float32", "float16"], default="float32", help=about)
     parser.add_argument("-o", "--output", metavar="FILE", help="default: MODEL with the ending .ckw")

@@ -14,53 +14,106 @@ from coursekit.console import progress, quiet, table
 from coursekit.errors import CompressedFileError, CompressionError
 
 ROWS = 256  # of the data, on which the two models' answers are compared
+BATCH = 32  # of fit
+EPOCHS, EPOCHS_FOR_SIZE = 3, 20  # for each step of pruning and clustering, and of training for size
+FIRST_PRICE = 1e-5  # of a bit, where a budget then moves it
 
 
-def compress(source, out, *, clusters=None, prune=None, data=None, epochs=3, codebook="float32", others="float32"):
-    """Prune and cluster a model of Keras's own format, write it as a small file, and print what became of it.
+def compress(
+    source,
+    out,
+    *,
+    clusters=None,
+    prune=None,
+    pattern=None,
+    blocks=None,
+    price=None,
+    budget=None,
+    data=None,
+    epochs=None,
+    codebook="float32",
+    others="float32",
+):
+    """Prune and cluster a model of Keras's own format, or train it for size, and write it as a small file.
 
     source:   a file of model.save, .keras or .h5
     out:      the file to write
     clusters: how many values each weight tensor may have; None for no clustering
-    prune:    the share of weights that become 0, from 0 to below 1, over all layers together (LAMP); None for none
+    prune:    the share of weights that become 0, from 0 to below 1; None for none. Over all layers together (LAMP);
+              with blocks, of the blocks of each tensor.
+    pattern:  (m, n) for m zeros in each n weights along the input axis, in place of a share; None for none
+    blocks:   (height, width) of the blocks of a matrix that are pruned as one; None for single weights
+    price:    what a bit costs in units of the loss, to train for size instead (penalize_entropy); None for not
+    budget:   bytes that the file may have, to train for size at a price that is moved until they are met; None for none
     data:     None, or an .npz file. With x alone, the answers before and after are compared on it. With x and y, the
-              model is also trained on, `epochs` for each of the two steps, with the loss that it was compiled with.
+              model is also trained on, with the loss that it was compiled with.
+    epochs:   of training, for each of the steps; None for EPOCHS, or EPOCHS_FOR_SIZE where it is trained for size
 
-    Without x and y nothing is trained: the smallest weights go, and the values are placed best (OPTIMAL).
-    Returns True. Raises CompressionError and CompressedFileError, whose messages say what to do.
+    Without x and y nothing is trained: the smallest weights go, and the values are placed best (OPTIMAL). Layers that
+    can't have the pattern or the blocks stay as they are, and are named. What became of the model is printed.
+    Returns whether the file is within the budget, if there is one. Raises CompressionError and CompressedFileError,
+    whose messages say what to do.
     """
     from coursekit import compression
 
+    for_size = price is not None or budget is not None
+    _check_asked(clusters, prune, pattern, blocks, price, budget, data)
     arrays = {} if data is None else read_data(data)
-    with progress(4, "loading", unit="step") as bar, quiet():
+    _check_targets(arrays, for_size, data)
+    epochs = epochs or (EPOCHS_FOR_SIZE if for_size else EPOCHS)
+    precision = {"codebook": codebook, "others": others}
+    with progress(2 + (epochs if for_size else 2), "loading", unit="step") as bar, quiet():
         model = load(source)
-        train = "y" in arrays
-        if train and not model.compiled:
+        if "y" in arrays and not model.compiled:
             raise CompressionError(
                 f"{source} is not compiled, so nothing says by what loss to train it: compile it before you save "
                 "it, or leave y out of the data"
             )
         bar.update()
-        small = model
-        if prune:
-            bar.set_description("pruning")
-            small = _pruned(model, prune, arrays if train else None, epochs)
-        bar.update()
-        if clusters is not None:
-            bar.set_description("clustering")
-            wrapped = compression.cluster_weights(small, clusters, "OPTIMAL", preserve_sparsity=bool(prune))
-            if train:
-                _train(wrapped, arrays, epochs, slower=10)
-            small = compression.strip_clustering(wrapped)
-        bar.update()
+        lines = []
+        if for_size:
+            bar.set_description("training for size")
+            small = _trained_for_size(model, price, budget, arrays, epochs, precision, bar)
+        else:
+            rule, lines = _rule_for(model, pattern, blocks, source)
+            small = _pruned_and_clustered(model, clusters, prune, pattern, blocks, rule, arrays, epochs, bar)
         bar.set_description("writing")
-        summary = compression.save_compressed(small, out, codebook=codebook, others=others)
+        summary = compression.save_compressed(small, out, **precision)
         bar.update()
     print(f"{out}: {summary.size:,} bytes; {summary.promise}")
     print(_sizes(source, model, small, summary.size))
     if arrays:
-        print("\n".join(_answers(model, small, arrays)))
-    return True
+        lines += _answers(model, small, arrays)
+    met = budget is None or summary.size <= budget
+    if not met:
+        lines += [f"the budget of {budget:,} bytes was not met: give more --epochs, or a larger --budget"]
+    print("\n".join(lines), end="\n" if lines else "")
+    return met
+
+
+def _check_asked(clusters, prune, pattern, blocks, price, budget, data):
+    """Refuse options that contradict each other, or that lack another."""
+    given = {"--clusters": clusters, "--prune": prune, "--pattern": pattern, "--blocks": blocks}
+    others = [name for name, value in given.items() if value is not None]
+    sized = next((name for name, value in (("--price", price), ("--budget", budget)) if value is not None), None)
+    if price is not None and budget is not None:
+        raise CompressionError("--price says what a bit costs, and --budget finds it out: give one of them")
+    if sized and others:
+        raise CompressionError(f"{sized} trains for size, which decides on zeros and values: leave out {others[0]}")
+    if sized and data is None:
+        raise CompressionError(f"{sized} trains the model for size: give --data, an .npz file with x and y")
+    if pattern is not None and blocks is not None:
+        raise CompressionError("--pattern and --blocks are two ways to prune: give one of them")
+    if pattern is not None and prune is not None:
+        m, n = pattern
+        raise CompressionError(f"--pattern {m}:{n} prunes {m} of {n} weights, a share by itself: leave out --prune")
+    if blocks is not None and not prune:
+        raise CompressionError("--blocks says in what pieces weights go, and not how many: give --prune as well")
+
+
+def _check_targets(arrays, for_size, data):
+    if for_size and "y" not in arrays:
+        raise CompressionError(f"{data} holds no targets, and training for size needs them: save y beside x")
 
 
 def inspect(path):
@@ -137,14 +190,64 @@ def read_data(path):
     return chosen
 
 
-def _pruned(model, share, arrays, epochs):
+def _pruned_and_clustered(model, clusters, prune, pattern, blocks, rule, arrays, epochs, bar):
+    """The model, pruned and clustered as far as that is asked, and trained on where there are targets."""
     from coursekit import compression
 
-    steps = 1 if arrays is None else epochs * -(-len(arrays["x"]) // 32)
+    arrays, small = arrays if "y" in arrays else None, model
+    if prune or pattern:
+        bar.set_description("pruning")
+        structure = {"per_layer": False, "score": "lamp"}
+        if pattern:
+            structure = {"sparsity_m_by_n": pattern}
+        elif blocks:
+            structure = {"block_size": blocks}
+        share = pattern[0] / pattern[1] if pattern else prune
+        small = _pruned(model, share, {"layers": rule, **structure}, arrays, epochs)
+    bar.update()
+    if clusters is not None:
+        bar.set_description("clustering")
+        wrapped = compression.cluster_weights(small, clusters, "OPTIMAL", preserve_sparsity=bool(prune or pattern))
+        if arrays is not None:
+            _train(wrapped, arrays, epochs, slower=10)
+        small = compression.strip_clustering(wrapped)
+    bar.update()
+    return small
+
+
+def _rule_for(model, pattern, blocks, source):
+    """Which layers can have the pattern or the blocks, as the argument layers, and a line that names the others."""
+    if pattern is None and blocks is None:
+        return None, []
+    from coursekit.compression.model_copy import chosen_weights
+    from coursekit.compression.pruning import Zeros
+
+    wanted, fit, unfit = Zeros(sparsity_m_by_n=pattern, block_size=blocks or (1, 1)), {}, {}
+    for one in chosen_weights(model, method="get_prunable_weights", verb="prune"):
+        try:
+            wanted.check(one)
+            fit[id(one.layer)] = one.layer
+        except CompressionError:
+            unfit[id(one.layer)] = one.layer
+    what = "--pattern needs an axis of inputs" if pattern else "--blocks are for matrices"
+    if not fit.keys() - unfit.keys():
+        raise CompressionError(f"{what}, and no layer of {source} has weights for it: prune it by --prune alone")
+    names = dict.fromkeys(layer.name for layer in unfit.values())
+    lines = [f"{what}, so not pruned: {', '.join(names)}"] if names else []
+    return (lambda layer: id(layer) in fit and id(layer) not in unfit), lines
+
+
+def _pruned(model, share, how, arrays, epochs):
+    """The model pruned. how: arguments of prune_low_magnitude besides the schedule."""
+    from coursekit import compression
+
+    steps = 1 if arrays is None else epochs * _steps(arrays)
     schedule = compression.ConstantSparsity(share, 0, frequency=10**9)
-    if steps > 3:
+    if steps > 3 and "sparsity_m_by_n" in how:
+        schedule = compression.ConstantSparsity(share, 0, max(steps // 2, 2), frequency=max(steps // 20, 1))
+    elif steps > 3:
         schedule = compression.PolynomialDecay(0.0, share, 0, max(steps // 2, 2), frequency=max(steps // 20, 1))
-    wrapped = compression.prune_low_magnitude(model, schedule, per_layer=False, score="lamp")
+    wrapped = compression.prune_low_magnitude(model, schedule, **how)
     callback = compression.UpdatePruningStep()
     if arrays is not None:
         _train(wrapped, arrays, epochs, callbacks=[callback])
@@ -157,12 +260,43 @@ def _pruned(model, share, arrays, epochs):
     return compression.strip_pruning(wrapped)
 
 
+def _trained_for_size(model, price, budget, arrays, epochs, precision, bar):
+    """The model trained for size, and its weights rounded. The bar shows the bytes after each epoch.
+
+    With a budget, the weights are those of the last epoch that met it, and of the last one where none did.
+    """
+    import keras
+
+    from coursekit import compression
+
+    ramp = 2 * epochs * _steps(arrays) // 5
+    wrapped = compression.penalize_entropy(model, FIRST_PRICE if price is None else price, ramp_steps=ramp)
+    kept = []
+
+    def show_and_keep(epoch, logs):
+        bar.set_postfix_str(f"{logs['bytes']:,} bytes, loss {logs['loss']:.3g}")
+        bar.update()
+        if budget is not None and logs["bytes"] <= budget:
+            kept[:] = [wrapped.get_weights()]
+
+    after_each_epoch = keras.callbacks.LambdaCallback(on_epoch_end=show_and_keep)
+    _train(wrapped, arrays, epochs, callbacks=[compression.CountBytes(budget, **precision), after_each_epoch])
+    if kept:
+        wrapped.set_weights(kept[0])
+    return compression.strip_entropy(wrapped)
+
+
+def _steps(arrays):
+    """Steps of training in an epoch."""
+    return -(-len(arrays["x"]) // BATCH)
+
+
 def _train(model, arrays, epochs, slower=1, callbacks=()):
     """Train on with what the model was compiled with; slower: by what its learning rate is divided."""
     rate = getattr(model.optimizer, "learning_rate", None)
     if slower > 1 and hasattr(rate, "assign"):
         rate.assign(rate / slower)
-    model.fit(arrays["x"], arrays["y"], epochs=epochs, verbose=0, callbacks=list(callbacks))
+    model.fit(arrays["x"], arrays["y"], batch_size=BATCH, epochs=epochs, verbose=0, callbacks=list(callbacks))
 
 
 def _sizes(source, model, small, size):

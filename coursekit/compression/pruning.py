@@ -5,7 +5,8 @@ prune, or not to prune". A pruned weight keeps the value it had and gets no grad
 update, it is among the large ones again.
 """
 
-from numbers import Integral
+from dataclasses import dataclass
+from numbers import Integral, Real
 
 import keras
 import numpy as np
@@ -252,6 +253,66 @@ def _input_axis(layer, variable):
         summed = [axis for axis, letter in enumerate(inputs.split(",")[1]) if letter not in outputs]
         return summed[-1] if summed else None
     return -2
+
+
+@dataclass(frozen=True)
+class Zeros:
+    """How weights of a tensor become 0: which share of them, and the pattern or the blocks in which they go.
+
+    The fields are those of prune_low_magnitude; sparsity is the share, that of blocks where there are some. Made by
+    `zeros`, which checks them. False where nothing goes.
+    """
+
+    sparsity: float = 0.0
+    sparsity_m_by_n: tuple | None = None
+    block_size: tuple = (1, 1)
+    block_pooling_type: str = "AVG"
+
+    def __bool__(self):
+        return self.sparsity > 0
+
+    def structure(self):
+        """The arguments of prune_low_magnitude that are not the usual ones: {name: value}."""
+        return _checked_structure(self.sparsity_m_by_n, self.block_size, self.block_pooling_type, per_layer=True)
+
+    def check(self, chosen):
+        """Refuse a ChosenWeight that can't have the pattern or the blocks."""
+        axis = _input_axis(chosen.layer, chosen.variable)
+        _check_structure_fits(chosen.name, chosen.variable, self.sparsity_m_by_n, self.block_size, axis)
+
+    def kept(self, weights, axis):
+        """Which weights of an array stay, as training would choose them: a mask. axis: that of the inputs."""
+        if self.structure():
+            return _structured_mask(weights, self, self.sparsity, axis) > 0
+        return _largest([np.abs(weights)], self.sparsity)[0]
+
+    def __str__(self):
+        if self.sparsity_m_by_n is not None:
+            return f"{self.sparsity_m_by_n[0]}:{self.sparsity_m_by_n[1]}"
+        blocks = f" of {self.block_size[0]}×{self.block_size[1]}" if self.block_size != (1, 1) else ""
+        return f"{self.sparsity:.0%}{blocks}" if self else ""
+
+
+def zeros(sparsity=0.0, sparsity_m_by_n=None, block_size=(1, 1), block_pooling_type="AVG"):
+    """`Zeros` of these arguments, those of prune_low_magnitude, after a look at them.
+
+    sparsity: a share from 0 to below 1. With sparsity_m_by_n it may be left out, since it is m / n.
+    Raises CompressionError for values out of range and for those that contradict each other.
+    """
+    if isinstance(sparsity, bool) or not isinstance(sparsity, Real) or not 0 <= sparsity < 1:
+        raise CompressionError(f"sparsity: {sparsity!r} is no share of weights to prune; give one from 0 to below 1")
+    structure = _checked_structure(sparsity_m_by_n, block_size, block_pooling_type, per_layer=True)
+    if "sparsity_m_by_n" in structure:
+        share = _share_of(structure["sparsity_m_by_n"])
+        if sparsity and abs(sparsity - share) > 0.005:
+            raise CompressionError(
+                f"sparsity is {sparsity}, and sparsity_m_by_n={structure['sparsity_m_by_n']} prunes {share:.3g}: "
+                "leave out one of them"
+            )
+        return Zeros(share, **structure)
+    if structure and not sparsity:
+        raise CompressionError(f"block_size={structure['block_size']} prunes no block at sparsity 0: give a sparsity")
+    return Zeros(float(sparsity), **structure)
 
 
 def strip_pruning(model, check=True):

@@ -1,5 +1,10 @@
 """The commands compress, inspect and expand: a saved model as a small file, what is in it, and back."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +12,8 @@ from networks import convolutional, dense
 
 from coursekit.authoring.cli import main
 from coursekit.compression import load_compressed
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -60,6 +67,60 @@ def test_a_model_with_several_outputs_is_compared_in_all_of_them(folder, capsys)
     assert "40 inputs, answers differ by at most" in capsys.readouterr().out
 
 
+def by_itself(folder, *words):
+    """The command in a process of its own, as in a shell: (exit status, what it printed)."""
+    env = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "coursekit", *words], cwd=folder, env=env, capture_output=True, text=True
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def kernels_of(path):
+    return [weights for weights in load_compressed(path).get_weights() if weights.ndim > 1]
+
+
+@pytest.mark.slow
+def test_in_a_shell_zeros_come_in_a_pattern(folder):
+    status, said = by_itself(folder, "compress", "model.keras", "--pattern", "2:4", "--data", "both.npz")
+    assert status == 0 and "accuracy: " in said, said
+    for kernel in kernels_of("model.ckw"):
+        inputs = kernel.shape[-2]
+        whole = kernel[..., : inputs // 4 * 4, :].reshape(*kernel.shape[:-2], inputs // 4, 4, kernel.shape[-1])
+        assert ((whole == 0).sum(axis=-2) == 2).all()
+
+
+def test_blocks_are_of_matrices_and_other_layers_are_named(folder, capsys):
+    assert main(["compress", "model.keras", "--prune", "0.5", "--blocks", "2x2"]) == 0
+    said = capsys.readouterr().out
+    convolutions = [layer.name for layer in keras.models.load_model("model.keras").layers if "conv" in layer.name]
+    assert f"--blocks are for matrices, so not pruned: {', '.join(convolutions)}" in said
+    for kernel in kernels_of("model.ckw"):
+        if kernel.ndim > 2:
+            assert np.all(kernel)
+            continue
+        rows, columns = (size // 2 * 2 for size in kernel.shape)
+        blocks = kernel[:rows, :columns].reshape(rows // 2, 2, columns // 2, 2)
+        zeros = (blocks == 0).sum(axis=(1, 3))
+        assert set(np.unique(zeros)) == {0, 4}
+
+
+@pytest.mark.slow
+def test_in_a_shell_a_model_is_trained_for_size(folder):
+    plain = len((folder / "model.keras").read_bytes())
+    size = {}
+    for option in ("--price=1e-4", "--budget=1100", "--budget=10"):
+        status, said = by_itself(folder, "compress", "model.keras", option, "--data", "both.npz", "-o", "sized.ckw")
+        size[option] = (folder / "sized.ckw").stat().st_size
+        assert f"sized.ckw: {size[option]:,} bytes" in said and "loss: " in said, said
+        assert status == (1 if option == "--budget=10" else 0)
+        assert ("budget of 10 bytes was not met" in said) == (status == 1)
+        for kernel in kernels_of("sized.ckw"):  # whole multiples of a step
+            step = np.diff(np.unique(np.append(kernel, 0))).min(initial=np.inf)
+            assert np.allclose(np.round(kernel / step) * step, kernel, atol=1e-3 * step)
+    assert size["--budget=1100"] <= 1100 and max(size.values()) < plain / 4
+
+
 @pytest.mark.parametrize(
     ("call", "says"),
     [
@@ -67,12 +128,27 @@ def test_a_model_with_several_outputs_is_compared_in_all_of_them(folder, capsys)
         (["compress", "model.keras", "--data", "model.keras"], "holds"),
         (["compress", "model.keras", "--clusters", "1"], "give 2 or more"),
         (["compress", "plain.keras", "--data", "both.npz"], "plain.keras is not compiled"),
+        (["compress", "model.keras", "--pattern", "4:2"], "with m below n, such as 2:4, not 4:2"),
+        (["compress", "model.keras", "--pattern", "half"], "two numbers from 1 on, such as 2:4, not half"),
+        (["compress", "model.keras", "--blocks", "4x0"], "two numbers from 1 on, such as 4x2, not 4x0"),
+        (["compress", "model.keras", "--blocks", "4x2"], "and not how many: give --prune as well"),
+        (["compress", "model.keras", "--pattern", "2:4", "--blocks", "4x2"], "two ways to prune: give one"),
+        (["compress", "model.keras", "--pattern", "2:4", "--prune", "0.5"], "leave out --prune"),
+        (["compress", "embedding.keras", "--pattern", "2:4"], "no layer of embedding.keras has weights for it"),
+        (["compress", "model.keras", "--price", "-1"], "what a bit costs in units of the loss, such as 1e-5, not -1"),
+        (["compress", "model.keras", "--price", "1e-5"], "give --data, an .npz file with x and y"),
+        (["compress", "model.keras", "--price", "1e-5", "--data", "x.npz"], "x.npz holds no targets"),
+        (["compress", "plain.keras", "--price", "1e-5", "--data", "both.npz"], "plain.keras is not compiled"),
+        (["compress", "model.keras", "--price", "1e-5", "--budget", "900"], "give one of them"),
+        (["compress", "model.keras", "--budget", "900", "--clusters", "4"], "leave out --clusters"),
+        (["compress", "model.keras", "--budget", "0", "--data", "both.npz"], "--budget takes a number from 1 on"),
         (["inspect", "model.keras"], "is no file of save_compressed"),
         (["expand", "model.keras"], "is no file of save_compressed"),
     ],
 )
 def test_what_is_no_model_or_no_data_is_refused_in_a_sentence(folder, call, says, capsys):
     dense(2).save("plain.keras")
+    keras.Sequential([keras.Input((3,)), keras.layers.Embedding(5, 4)]).save("embedding.keras")
     assert main(call) == 2
     err = capsys.readouterr().err
     assert err.startswith("coursekit: ") and says in err and err.count("\n") == 1

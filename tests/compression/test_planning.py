@@ -18,7 +18,8 @@ from round_trips import same, steps
 from scipy.linalg import hadamard
 
 from coursekit import compression as cc
-from coursekit.compression.planning import Sensitivity, _choose, accuracy
+from coursekit.compression.estimates import Sensitivity, accuracy
+from coursekit.compression.planning import _choose
 from coursekit.errors import CompressionError
 
 ROOT = Path(cc.__file__).parents[2]
@@ -94,6 +95,29 @@ def test_an_estimate_is_the_size_of_the_true_file(make, clusters, sparsity, tmp_
     assert same(before, model.get_weights())
 
 
+@pytest.mark.parametrize("clusters", [None, 5])
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"sparsity_m_by_n": (2, 4)},
+        {"sparsity": 0.6, "block_size": (3, 2), "block_pooling_type": "MAX"},
+    ],
+    ids=list,
+)
+def test_an_estimate_knows_patterns_and_blocks(how, clusters, tmp_path):
+    matrices = [keras.layers.Dense, keras.layers.LSTM]
+    model = made(networks.recurrent if "block_size" in how else networks.convolutional)
+    which = matrices if "block_size" in how else None
+    structure = {name: value for name, value in how.items() if name != "sparsity"}
+    schedule = cc.ConstantSparsity(how.get("sparsity", 0.5), 0)
+    small = truly_pruned(model, [{"pruning_schedule": schedule, "layers": which, **structure}])
+    if clusters:
+        small = cc.cluster_weights(small, clusters, "OPTIMAL", preserve_sparsity=True, layers=which)
+        small = cc.strip_clustering(small, check=False)
+    estimate = cc.estimate_size(model, clusters=clusters, layers=which, **how)
+    assert estimate == file_of(small, tmp_path)
+
+
 def test_training_changes_the_size_by_some_percent(tmp_path):
     model = made(networks.convolutional)
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
@@ -152,6 +176,59 @@ def test_every_setting_is_tried_alone_and_together(uneven):
     assert cc.sensitivity(model, x, list(y), clusters=(2,), sparsities=()).score == 1  # a list of numbers is an array
     tried = [(row["layer"], row["clusters"], row["sparsity"]) for row in measured]
     assert tried == [("robust", 2, 0.0), ("robust", None, 0.5), ("robust", 2, 0.5)]  # 65 values of 64 weights: none
+
+
+def test_a_pattern_is_compared_with_single_weights_and_with_blocks(uneven):
+    model, x, y = uneven
+    how = {"clusters": (2,), "sparsities": (0.5,), "patterns": [(2, 4)], "block_sizes": [(1, 1), (2, 2)]}
+    measured = cc.sensitivity(model, x, y, **how)
+    plain = {"layer": "robust", "weights": 64, "sparsity": 0.5}
+    blocks = {"block_size": (2, 2), "block_pooling_type": "AVG"}
+    asked = [{}, blocks, {"sparsity_m_by_n": (2, 4)}]
+    expected = [plain | {"clusters": k} | one for one in asked for k in (None, 2)]
+    found = [{key: value for key, value in row.items() if key not in ("score", "saved")} for row in measured["robust"]]
+    assert found == [plain | {"clusters": 2, "sparsity": 0.0}, *expected]
+    (pattern,) = [row for row in measured["robust"] if "sparsity_m_by_n" in row and row["clusters"] is None]
+    arguments = {"layers": "robust", "sparsity_m_by_n": (2, 4)}
+    truth = truly_pruned(model, [arguments]).predict(x, verbose=0)
+    assert pattern["score"] == accuracy(y, truth)
+    lines = str(measured)
+    assert "  50%  " in lines and "  50% of 2×2  " in lines and "  2:4  " in lines
+
+
+def test_a_plan_of_patterns_is_met_by_the_functions_for_training(tmp_path):
+    model = made(networks.convolutional)
+    x = inputs_for(model, 12)
+    y = model.predict(x, verbose=0)
+    budget = cc.estimate_size(model, clusters=3, sparsity_m_by_n=(3, 4))
+    how = {"clusters": (3,), "sparsities": (), "patterns": [(2, 4), (3, 4)], "score": _nearness}
+    planned = cc.plan(model, x, y, budget=budget, **how)
+    assert (3, 4) in [one.get("sparsity_m_by_n") for one in planned.settings.values()] and "3:4" in str(planned)
+    small = truly_clustered(truly_pruned(model, planned.pruning()), planned.clustering())
+    assert same(small.get_weights(), planned.apply(model).get_weights())
+    assert file_of(small, tmp_path) == planned.size <= budget
+
+
+def test_what_cannot_have_a_pattern_or_blocks_is_refused_as_in_pruning():
+    model = made(networks.convolutional)
+    embedding = keras.Sequential([keras.Input((3,)), layers.Embedding(5, 4, name="words")])
+    for network, how, many in (
+        (model, {"block_size": (2, 2)}, {"block_sizes": [(2, 2)]}),
+        (embedding, {"sparsity_m_by_n": (2, 4)}, {"patterns": [(2, 4)], "sparsities": ()}),
+        (model, {"sparsity_m_by_n": (4, 4)}, {"patterns": [(4, 4)]}),
+        (model, {"block_size": (0, 2)}, {"block_sizes": [(0, 2)]}),
+        (model, {"block_size": (2, 2), "block_pooling_type": "SUM"}, {"block_pooling_type": "SUM"}),
+    ):
+        with pytest.raises(CompressionError) as truth:
+            cc.prune_low_magnitude(network, **how)
+        share = 0.0 if "sparsity_m_by_n" in how else 0.5
+        for ask in (
+            lambda network=network, how=how, share=share: cc.estimate_size(network, sparsity=share, **how),
+            lambda network=network, many=many: cc.sensitivity(network, [1], [1], **many),
+        ):
+            with pytest.raises(CompressionError) as said:
+                ask()
+            assert str(said.value) == str(truth.value)
 
 
 @pytest.mark.parametrize("ends_in", [KeyboardInterrupt, ZeroDivisionError, None])
@@ -293,6 +370,8 @@ def test_accuracy_takes_targets_in_every_dress():
         ({"clusters": 4}, "give several in a list"),
         ({"sparsities": (1.0,)}, "from 0 to below 1"),
         ({"clusters": (), "sparsities": ()}, "there is nothing to try"),
+        ({"patterns": (2, 4)}, "sparsity_m_by_n is 2; give two whole numbers"),
+        ({"patterns": 24}, "patterns is 24; give several in a list"),
         ({"precision": "int8"}, "choose one of float32, float16"),
         ({"layers": "middle"}, "no layer is named 'middle'"),
         ({"layers": lambda layer: False}, "there is nothing to compress"),
@@ -306,6 +385,17 @@ def test_what_makes_no_sense_is_refused_in_a_sentence(uneven, how, says):
     model, x, y = uneven
     with pytest.raises(CompressionError, match=re.escape(says)):
         cc.plan(model, how.pop("x", x), how.pop("y", y), **{"budget": 400, **how})
+
+
+def test_settings_that_contradict_each_other_are_refused(uneven):
+    model = uneven[0]
+    for how, says in (
+        ({"sparsity": 0.8, "sparsity_m_by_n": (2, 4)}, "prunes 0.5: leave out one of them"),
+        ({"block_size": (2, 2)}, "prunes no block at sparsity 0: give a sparsity"),
+        ({"sparsity_m_by_n": (2, 4), "block_size": (2, 2)}, "two ways to prune"),
+    ):
+        with pytest.raises(CompressionError, match=says):
+            cc.estimate_size(model, **how)
 
 
 def test_models_that_cannot_be_measured_are_refused(uneven):
