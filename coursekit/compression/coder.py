@@ -12,6 +12,9 @@ Langdon, 1981). That costs a table's bytes once, while the counts are small, and
   can never differ by a rounding.
 - Weights that have no codebook: byte by byte, the bytes with sign and exponent by their counts.
 
+All of version 1 of the format is here. Since version 2, levels.py codes tensors of few weights more closely, with these
+channels and small things, and comes back to this for the others.
+
 Positions are found step by step, some columns of a row at a time, and each step takes tens of microseconds. So that no
 file can keep a reader busy for hours, their number is limited by that of the weights, in writing as in reading.
 
