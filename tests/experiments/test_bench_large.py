@@ -3,6 +3,8 @@
 import pytest
 
 from coursekit.experiments import bench_large
+from coursekit.paths import data_dir
+from coursekit.records import read_lines
 
 
 @pytest.mark.slow
@@ -36,3 +38,18 @@ def test_what_is_compared_with_what_is_measured():
 def test_the_large_network_is_large():
     assert bench_large.NETWORKS["ResNet50"]().count_params() > 25e6
     assert bench_large.NETWORKS["reference"]().count_params() == 431_242
+
+
+def test_the_page_says_what_the_newest_record_says():
+    page = " ".join((data_dir().parent / "docs" / "compression.md").read_text(encoding="utf-8").split())
+    record = [line for line in read_lines(data_dir() / "results" / "bench.jsonl") if "large" in line][-1]
+    costs = {row["what"]: row for row in record["large"]}
+    for what, words in {"wrap": "to wrap", "strip": "to strip", "save": "to save", "load": "to load"}.items():
+        start = "seconds of processor time " if what == "wrap" else ""
+        assert f"{costs[what]['cpu_seconds']:.0f} {start}{words}" in page
+    for name, words in {"plain": "without clusters", "clustered": "for the first step"}.items():
+        assert f"{costs[f'first step, {name}']['cpu_seconds']:.0f} {words}" in page
+    most = [
+        max(row["memory"] for what, row in costs.items() if "plain" in what or not plain) for plain in (False, True)
+    ]
+    assert "at most {:.1f} GB ({:.1f} without clusters)".format(*(memory / 1e9 for memory in most)) in page
