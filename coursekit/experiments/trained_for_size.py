@@ -94,9 +94,18 @@ class Recipe:
 TEACHER = Teacher()
 # Named after how many times smaller than the reference network's float32 parameters the file should be.
 RECIPES = {
+    "priced-300": Recipe((16, 32, 32), 2e-7),
     "priced-555": Recipe((16, 32, 32), 7e-7),
     "priced-1110": Recipe((16, 32, 32), 3.3e-6, size_epochs=80),
+    "priced-2200": Recipe((16, 32, 32), 1.2e-5),
     "cut-555": Recipe((16, 32, 32), 7e-7, cut=True),
+}
+# What others report, {method: (times smaller, test error in percent)}; the sources stand in notebook 19.
+PUBLISHED = {
+    "MIRACLE, larger": (555, 0.69),
+    "MIRACLE, smaller": (1110, 0.96),
+    "Bayesian compression": (771, 1.0),
+    "entropy-penalized reparameterization": (606, 1.0),
 }
 
 
@@ -321,20 +330,53 @@ def kept(results=None):
     return {name: dict(sorted(by_seed.items())) for name, by_seed in by_recipe.items() if by_seed}
 
 
-def table(results=None):
-    """The kept records as text: for each recipe the means over its seeds."""
+def means(results=None):
+    """{recipe: {"seeds", "weights_left", "bytes", "error" in percent, "half" of Student's 95 % interval of the error}}.
+
+    All but the first are means over the kept seeds; with one seed there is no interval, and "half" is None.
+    """
     from coursekit.statistics import mean_and_half
 
-    rows = []
+    found = {}
     for name, by_seed in kept(results).items():
         lines = by_seed.values()
-        size = np.mean([line["bytes"] for line in lines])
         errors = [100 * len(line["wrong"]) / line["test_images"] for line in lines]
-        half = f" ± {mean_and_half(errors)[1]:.2f}" if len(errors) > 1 else ""
-        left = np.mean([sum(line["weights_left"]) for line in lines])
-        numbers = (f"{left:,.0f}", f"{size:,.0f}", f"{DENSE_BYTES / size:,.0f}", f"{np.mean(errors):.2f}{half}")
-        rows.append([name, str(len(lines)), *numbers])
-    return console.table(["", "seeds", "weights left", "bytes", "times smaller", "test error in %"], rows)
+        found[name] = {
+            "seeds": len(lines),
+            "weights_left": float(np.mean([sum(line["weights_left"]) for line in lines])),
+            "bytes": float(np.mean([line["bytes"] for line in lines])),
+            "error": float(np.mean(errors)),
+            "half": mean_and_half(errors)[1] if len(errors) > 1 else None,
+        }
+    return found
+
+
+def _rows(results):
+    for name, of in means(results).items():
+        half = "" if of["half"] is None else f" ± {of['half']:.2f}"
+        times = DENSE_BYTES / of["bytes"]
+        yield [
+            name,
+            str(of["seeds"]),
+            f"{of['weights_left']:,.0f}",
+            f"{of['bytes']:,.0f}",
+            f"{times:,.0f}",
+            f"{of['error']:.2f}{half}",
+        ]
+
+
+_HEADS = ["recipe", "seeds", "weights left", "bytes", "times smaller", "test error in %"]
+
+
+def table(results=None):
+    """The kept records as text: for each recipe the means over its seeds."""
+    return console.table(_HEADS, list(_rows(results)))
+
+
+def page_table(results=None):
+    """The same in Markdown, as it stands in docs/compression.md."""
+    rows = [_HEADS, ["---", *["---:"] * (len(_HEADS) - 1)], *_rows(results)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def as_text(line):

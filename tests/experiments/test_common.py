@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from coursekit.authoring.cli import main
-from coursekit.experiments import common
+from coursekit.experiments import common, smallest, trained_for_size
 from coursekit.paths import data_dir
 from coursekit.records import read_lines
 
@@ -117,11 +117,11 @@ def test_the_command_runs_the_experiment_that_is_named(call, name, said, monkeyp
     [
         (
             [],
-            {"smallest": ["200", "370", "555", "dense"], "trained_for_size": ["priced-555", "priced-1110", "cut-555"]},
+            {"smallest": list(smallest.RECIPES), "trained_for_size": list(trained_for_size.RECIPES)},
         ),
         (["priced-1110", "dense"], {"smallest": ["dense"], "trained_for_size": ["priced-1110"]}),
         (["cut-555"], {"trained_for_size": ["cut-555"]}),
-        (["370", "371"], "there is no recipe 371; there are 200, 370, 555, dense, priced-555"),
+        (["370", "371"], "there is no recipe 371; there are 200, 370, 555, dense, priced-300"),
     ],
 )
 def test_each_recipe_of_smallest_goes_to_the_experiment_that_has_it(recipes, runs, monkeypatch, capsys):
