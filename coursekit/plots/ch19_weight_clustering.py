@@ -194,6 +194,33 @@ def trade_off(points, x_label="bytes", y_label="test accuracy", level=None):
     finish(f"{x_label} on a logarithmic scale, and {y_label}{spread}. {'; '.join(words)}.")
 
 
+def sizes_and_errors(kinds):
+    """Draw networks of several kinds by the bytes of their files, on a logarithmic axis, and their test errors.
+
+    kinds: {kind: {name: (bytes, error in percent)}}; points of a kind with one name each.
+    Raises ValueError for a size that is not above 0.
+    """
+    _, ax = figure(6.4, 3.4, dpi=DPI)
+    words = []
+    for i, (kind, points) in enumerate(kinds.items()):
+        if not all(size > 0 for size, _ in points.values()):
+            raise ValueError(f"{kind!r} has a file without bytes; give sizes above 0")
+        sizes, errors = np.array(sorted(points.values())).T
+        line = "-" if i == 0 else "none"
+        ax.plot(sizes, errors, MARKERS[i], linestyle=line, color=COLORS[i], markersize=6, label=kind)
+        for name, (size, error) in points.items():
+            ax.annotate(name, (size, error), (5, 3), textcoords="offset points", fontsize=7)
+        words.append(
+            f"{kind}: " + ", ".join(f"{name} {size:,.0f} bytes {error:.2f} %" for name, (size, error) in points.items())
+        )
+    ax.set(xscale="log", xlabel="bytes of the file", ylabel="test error, %", ylim=(0, None))
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.xaxis.set_minor_formatter("{x:,.0f}")
+    ax.tick_params(axis="x", which="both", labelsize=8)
+    ax.legend(fontsize=8, loc="lower left")
+    finish(f"Test error and bytes on a logarithmic axis. {'; '.join(words)}.")
+
+
 def _numbers(weights):
     weights = np.asarray(weights, dtype=float).ravel()
     if not weights.size or not np.isfinite(weights).all():

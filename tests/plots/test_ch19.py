@@ -85,3 +85,14 @@ def test_bits_per_weight_names_them(capsys):
 def test_bits_per_weight_needs_the_same_ways():
     with pytest.raises(ValueError, match="give each codebook packed"):
         plots.bits_per_weight({"a": {"packed": 3.0}, "b": {"zip": 3.0}})
+
+
+def test_sizes_and_errors_names_each_point(capsys):
+    plots.sizes_and_errors({"ours": {"b": (2000, 0.5), "a": (1000, 0.7)}, "published": {"theirs": (1500, 0.9)}})
+    words = said(capsys)
+    assert "ours: b 2,000 bytes 0.50 %, a 1,000 bytes 0.70 %; published: theirs 1,500 bytes 0.90 %." in words
+
+
+def test_sizes_and_errors_refuses_a_file_of_nothing():
+    with pytest.raises(ValueError, match="'ours' has a file without bytes"):
+        plots.sizes_and_errors({"ours": {"a": (0, 0.9)}})
