@@ -209,7 +209,7 @@ def sizes_and_errors(kinds):
         line = "-" if i == 0 else "none"
         ax.plot(sizes, errors, MARKERS[i], linestyle=line, color=COLORS[i], markersize=6, label=kind)
         for name, (size, error) in points.items():
-            ax.annotate(name, (size, error), (5, 3), textcoords="offset points", fontsize=7)
+            ax.annotate(name, (size, error), (0, 6), textcoords="offset points", fontsize=7, ha="center")
         words.append(
             f"{kind}: " + ", ".join(f"{name} {size:,.0f} bytes {error:.2f} %" for name, (size, error) in points.items())
         )
