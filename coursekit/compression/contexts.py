@@ -212,6 +212,7 @@ def _side_by_side(take, values, frame, contexts, top, width, found, spend):
     all_ones, all_zeros = [0] * (CAP + 2), [0] * (CAP + 2)
     in_ones, in_zeros = (np.zeros((_KINDS, contexts.size), dtype=np.int64) for _ in range(2))
     weights = np.full((CAP + 2, count), _START, dtype=np.int64)
+    slowness = 25 if width <= 64 else 28  # the errors of many are added up, and would throw the weights too far
 
     def decide(kind, where, answers):
         spend(1)
@@ -223,7 +224,7 @@ def _side_by_side(take, values, frame, contexts, top, width, found, spend):
         odds = np.clip(middle + (weights[kind] @ estimates >> 16), -LIMIT, LIMIT) + LIMIT
         answers = np.asarray(take(answers, shares[odds]), dtype=np.int64)
         errors = (answers << ONE) - probabilities[odds]
-        weights[kind] += np.clip(3 * (estimates @ errors) >> 25, -_START, _START)
+        weights[kind] += np.clip(3 * (estimates @ errors) >> slowness, -_START, _START)
         yes = answers == 1
         np.add.at(ones, where[:, yes], 1)
         np.add.at(zeros, where[:, ~yes], 1)

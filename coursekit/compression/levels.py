@@ -27,7 +27,7 @@ MOST_MULTIPLE = 4095
 COSTS = (1, 4, 5, 8, 24)  # of a round at each of contexts.WIDTHS, in units of about 12 microseconds
 MOST_COST = 70_000  # of a tensor's rounds, if a larger width takes fewer
 BUDGET = 2**18  # for all rounds of a file
-FEW = 2**12  # numbers, up to which the first three ways are compared with the last
+FEW = 2**12  # numbers, up to which the first three ways are compared with the last; more only where half are zero
 ONLY_BELOW = 2**20  # weights in a file, about: with more of them, all tensors are written as in version 1
 _MANTISSA = {"float16": 10, "bfloat16": 7, "float32": 23, "float64": 52}  # bits
 
@@ -187,7 +187,7 @@ def _cheaper(channel, past, plan, before, shape, dtype):
     """The plan, or version 1's where it is worth the time to compare them and that is shorter."""
     if plan is None:
         return before
-    if plan.how == ZEROS or len(plan.numbers) > FEW:
+    if plan.how == ZEROS or (len(plan.numbers) > FEW and 2 * np.count_nonzero(plan.numbers) > len(plan.numbers)):
         return plan
     costs = []
     for each in (plan, before):
@@ -296,9 +296,9 @@ def step_of(values):
         for off in (0,) if fold in (1, 2, 4, 8) else (0, 1, -1, 2, -2):
             step = np.array(bits_of(near) + np.array([off]), dtype=bits_of(near).dtype).view(values.dtype)[0:1]
             numbers = np.rint(exact / step.astype(np.float64)) if step[0] > 0 else np.array([np.inf])
-            if np.abs(numbers).max() <= MOST_MULTIPLE and np.array_equal(
-                bits_of(times(numbers, step)), bits_of(values)
-            ):
+            if np.abs(numbers).max() > MOST_MULTIPLE:
+                continue
+            if np.array_equal(bits_of(times(numbers.astype(np.int64), step)), bits_of(values)):  # whole: no -0
                 return step
     return None
 

@@ -84,6 +84,8 @@ SPECIAL = {
     "minus zeros": np.full((40, 30), -0.0, "float32"),
     "one number": np.full((40, 30), 0.3, "float64"),
     "negative": np.full((5, 4), -0.3, "float16"),
+    "a step and minus zero": np.array([[0.3, -0.0, -0.6, 0.0]] * 9, "float16"),
+    "one step and minus zero": np.array([6e-8, -0.0], "float16"),
     "infinite": np.array([np.inf, -np.inf, 0, 1] * 9, "float32"),
     "NaN": np.array([0x7FC00001, 0xFFC12345, 0, 0x3F800000] * 9, "uint32").view("float32"),
     "subnormal": np.array([1e-45, 3e-45, 0, -1e-45] * 20, "float32"),
