@@ -324,12 +324,13 @@ def positions(channel, flags, rows, columns, period):
 # A tensor is coded as its bits, unsigned whole numbers; 0 is the number zero, and -0.0 is another.
 
 
-def tensor(channel, bits, shape, dtype, periods=()):
+def tensor(channel, bits, shape, dtype, periods=(), chosen=None):
     """A tensor, flat: its bits where they are written or counted, None where they are read.
 
     bits:    (n,) of an unsigned dtype, or None; dtype: which one; shape: the tensor's, n numbers in all.
     periods: numbers of channels that may come in turn along the tensor's inputs, such as the filters of the layers
              before it; the same when it is read.
+    chosen:  what `choose` has decided for these bits, where it was asked before; it takes most of the time.
     Returns the bits, (n,). `choose` decides how they are coded, and what it decides is in the stream.
     """
     n = int(np.prod(shape, dtype=np.int64))
@@ -337,8 +338,11 @@ def tensor(channel, bits, shape, dtype, periods=()):
         return np.zeros(0, dtype)
     layouts = layouts_of(shape, periods)
     channel.steps_left += n // 8
-    plan = (None, None) if bits is None else choose(bits, layouts, dtype, channel.steps_left)
-    return _coded(channel, bits, n, dtype, layouts, *plan)
+    if bits is None:
+        chosen = None, None
+    elif chosen is None:
+        chosen = choose(bits, layouts, dtype, channel.steps_left)
+    return _coded(channel, bits, n, dtype, layouts, *chosen)
 
 
 def layouts_of(shape, periods=()):

@@ -26,6 +26,7 @@ MOST_KINDS = 256  # values in a table, or multiples of one step
 MOST_MULTIPLE = 4095
 COSTS = (1, 4, 5, 8, 24)  # of a round at each of contexts.WIDTHS, in units of about 12 microseconds
 MOST_COST = 70_000  # of a tensor's rounds, if a larger width takes fewer
+MANY, MOST_COST_OF_MANY = 2**14, 6_000  # so many numbers other than 0 teach the contexts enough at a larger width, too
 BUDGET = 2**18  # for all rounds of a file
 FEW = 2**12  # numbers, up to which the first three ways are compared with the last; more only where half are zero
 ONLY_BELOW = 2**20  # weights in a file, about: with more of them, all tensors are written as in version 1
@@ -94,6 +95,7 @@ class Plan(NamedTuple):
     numbers: np.ndarray | None = None  # multiples, or places from the table's middle
     width: int | None = None  # the place in WIDTHS
     answers: tuple | None = None  # and probabilities, of all decisions
+    chosen: tuple | None = None  # what coder.choose has decided, for the way of version 1
 
 
 def tensor(channel, past, array, shape, dtype):
@@ -162,9 +164,10 @@ def _decided(past, plan, shape):
         return None
     top = min(largest, CAP)
     capped = np.clip(plan.numbers, -top, top)
+    most = MOST_COST_OF_MANY if np.count_nonzero(plan.numbers) > MANY else MOST_COST
     for place, width in enumerate(WIDTHS):
         cost = COSTS[place] * contexts.rounds_of(capped, frame, top, width) + _beyond(plan.numbers, largest)
-        if cost <= (past.left if width == WIDTHS[-1] else min(MOST_COST, past.left)):
+        if cost <= (past.left if width == WIDTHS[-1] else min(most, past.left)):
             break
     else:
         return None
@@ -189,6 +192,9 @@ def _cheaper(channel, past, plan, before, shape, dtype):
         return before
     if plan.how == ZEROS or (len(plan.numbers) > FEW and 2 * np.count_nonzero(plan.numbers) > len(plan.numbers)):
         return plan
+    stored, layouts = bits_of(before.stored), coder.layouts_of(shape, past.periods())
+    most_steps = channel.steps_left + len(stored) // 8
+    before = before._replace(chosen=coder.choose(stored, layouts, stored.dtype, most_steps))
     costs = []
     for each in (plan, before):
         counter = coder.Counter()
@@ -226,8 +232,8 @@ def _from_table(channel, past, plan, shape, dtype):
 def _as_before(channel, past, plan, shape, dtype):
     stored = _stored(channel, plan, dtype)
     unsigned = np.dtype(f"u{stored.itemsize}")
-    bits = None if plan is None else bits_of(plan.stored)
-    return coder.tensor(channel, bits, shape, unsigned, past.periods()).view(stored).astype(dtype)
+    bits, chosen = (None, None) if plan is None else (bits_of(plan.stored), plan.chosen)
+    return coder.tensor(channel, bits, shape, unsigned, past.periods(), chosen).view(stored).astype(dtype)
 
 
 def half_if_exact(array):
