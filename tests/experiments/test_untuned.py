@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from coursekit import compression
+from coursekit.authoring.pages import index
 from coursekit.errors import CoursekitError
 from coursekit.experiments import untuned
 from coursekit.paths import data_dir
@@ -223,7 +224,7 @@ def test_without_records_the_table_says_how_to_make_some(tmp_path):
     assert untuned.table(tmp_path / "none.jsonl") == "no record yet: coursekit experiment untuned"
 
 
-# --- files ------------------------------------------------------------------------------------------------------------
+# --- the kept records -------------------------------------------------------------------------------------------------
 RECOUNT = """
 import json, sys
 from pathlib import Path
@@ -242,3 +243,25 @@ def recounted(folder):
     command = [sys.executable, "-c", RECOUNT, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+@pytest.mark.slow
+def test_a_fresh_process_finds_in_the_kept_files_what_the_records_say():
+    found = recounted(data_dir() / "compressed" / "untuned")
+    assert [one["file"] for one in found] == [f"{name}.ckw" for name in untuned.NETWORKS]
+    for name, one in zip(untuned.NETWORKS, found, strict=True):
+        line = untuned.kept()[name][untuned.KEPT[name]][untuned.KEPT_SEED]
+        assert (one["bytes"], one["parameters"]) == (line["bytes"], line["parameters"])
+        assert len(set(one["wrong"]) ^ set(line["wrong"])) <= 3  # where two answers are nearly level
+
+
+def test_every_method_is_recorded_for_the_same_seeds():
+    seeds = {tuple(lines) for by_method in untuned.kept().values() for lines in by_method.values()}
+    assert list(untuned.kept()) == list(untuned.NETWORKS) and len(seeds) == 1 and len(min(seeds)) >= 3
+    assert all(list(by_method) == list(untuned.METHODS) for by_method in untuned.kept().values())
+
+
+def test_the_page_and_its_picture_show_the_records():
+    assert untuned.page() in (ROOT / "docs" / "compression.md").read_text(encoding="utf-8")
+    mark = index._mark("untuned", untuned.curves())
+    assert index._has_mark(ROOT / "docs" / "images" / "untuned.svg", mark)
