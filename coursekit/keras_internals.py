@@ -75,6 +75,15 @@ def own_trainable_variables(layer):
     return list(layer._trainable_variables)
 
 
+def own_losses(layer):
+    """What a layer itself has added to the losses in this call of the model that it is in: a list.
+
+    Relies on: _get_own_losses() gives what a layer has added, and a call of it, or of what it is in, from outside
+    clears this.
+    """
+    return layer._get_own_losses()
+
+
 def current_stateless_scope():
     """The keras.StatelessScope in force, or None.
 

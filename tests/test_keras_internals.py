@@ -133,6 +133,22 @@ def test_own_trainable_variables():
         assert internals.own_trainable_variables(layers.TimeDistributed(dense)) == []
 
 
+def test_own_losses():
+    class Costly(layers.Layer):
+        def call(self, x):
+            seen.append(len(internals.own_losses(self)))
+            self.add_loss(ops.sum(x))
+            return x
+
+    with promise("own_losses"):
+        costly, inputs, seen = Costly(), keras.Input((2,)), []
+        model = keras.Model(inputs, layers.Dense(2)(costly(costly(inputs))))
+        for _ in range(2):
+            seen.clear()
+            model(ops.ones((1, 2)))
+            assert seen == [0, 1]
+
+
 def test_current_stateless_scope():
     with promise("current_stateless_scope"):
         assert internals.current_stateless_scope() is None

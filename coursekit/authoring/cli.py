@@ -391,7 +391,7 @@ def _add_experiment(commands):
     def action(asked):
         seeds = arguments.seeds(asked.seeds)
 
-        from coursekit.experiments import exports, pipeline, reference, smallest, trained_for_size
+        from coursekit.experiments import exports, pipeline, reference, smallest, trained_for_size, untuned
 
         if asked.name == "smallest":
             kinds = (smallest, trained_for_size)
@@ -407,19 +407,23 @@ def _add_experiment(commands):
             if seeds != [exports.SEED]:
                 raise CoursekitError("exports looks at the kept networks, all of one seed; leave out --seeds")
             return exports.run()
-        return {"reference": reference, "pipeline": pipeline}[asked.name].run(seeds)
+        return {"reference": reference, "pipeline": pipeline, "untuned": untuned}[asked.name].run(seeds=seeds)
 
     parser = _add(
         commands,
         "experiment",
         action,
-        summary="Make the records that are missing of an experiment at full size, on true MNIST: minutes for each.",
+        summary="Make the records that are missing of an experiment at full size: minutes for each.",
         example="experiment pipeline --seeds 0-4",
         after_interrupt="the finished stages are kept, and the same command goes on from there",
     )
-    about = "reference: clustering in two libraries; pipeline: prune, cluster, quantize; smallest: how small it can get"
-    about += "; exports: the same networks as LiteRT and ONNX"
-    parser.add_argument("name", choices=["reference", "pipeline", "smallest", "exports"], help=about)
+    about = (
+        "reference: clustering in two libraries; pipeline: prune, cluster, quantize; smallest: how small it can get, "
+        "all on true MNIST; exports: the same networks as LiteRT and ONNX; untuned: two networks that the library was "
+        "not tuned for, on mnist5k"
+    )
+    names = ["reference", "pipeline", "smallest", "exports", "untuned"]
+    parser.add_argument("name", choices=names, help=about)
     parser.add_argument("--seeds", nargs="+", default=["0"], metavar="SEED", help="such as 0-4 (default: 0)")
     parser.add_argument(
         "--recipes",

@@ -16,6 +16,7 @@ Laparra and Simoncelli (2017), "End-to-end optimized image compression", ICLR, a
 the rounding as if it were not there (the straight-through estimator of notebook 18).
 """
 
+import weakref
 from numbers import Real
 
 import keras
@@ -25,6 +26,7 @@ from keras import ops
 from coursekit.compression.model_copy import check_is_keras_3
 from coursekit.compression.wrapper import WeightWrapper, strip, wrap, wrappers_in
 from coursekit.errors import CompressionError
+from coursekit.keras_internals import current_stateless_scope, every_layer, own_losses, own_trainable_variables
 
 NARROW = 0.12  # scale of the logistic, in steps, that stands for "exactly zero"
 FAST_STEP, FAST_SCALE = 2.0, 5.0  # how many times as fast as weights the logarithms of steps and of scales may move
@@ -39,13 +41,15 @@ def penalize_entropy(to_penalize, price=1e-5, ramp_steps=0, layers=None, biases=
     ramp_steps:   in so many training steps the price rises from 0 to its full height; two fifths of all are a good
                   number. 0 for the full price from the first step on.
     layers:       which layers, as in cluster_weights.
-    biases:       whether the biases of these layers are rounded and counted, too.
+    biases:       whether the biases beside these weights are rounded and counted, too.
     seed:         of the noise with which bits are counted.
 
-    Kernels and embeddings are meant, and what get_compressible_weights() of any other class returns. The model that was
-    given is never changed, and what it was compiled with is carried over, as in cluster_weights. A step starts at half
-    of the weights' standard deviation. What cluster_weights says of lists of layers, of models of a class of their own
-    and of training loops holds here as well; a loop must add model.losses to its loss.
+    Kernels and embeddings are meant, and what get_compressible_weights() of any other class returns. Depthwise kernels
+    and what a normalization learns (its scale, its shift, its statistics) are neither rounded nor counted. A layer that
+    a model calls several times is counted once. The model that was given is never changed, and what it was compiled
+    with is carried over, as in cluster_weights. A step starts at half of the weights' standard deviation; for biases,
+    most of which start at 0, at 0.01 or more. What cluster_weights says of lists of layers, of models of a class of
+    their own and of training loops holds here as well; a loop must add model.losses to its loss.
 
     Raises CompressionError, a ValueError that names the layer, as cluster_weights does; also for a price below 0.
     """
@@ -93,13 +97,18 @@ class EntropyPenalized(WeightWrapper):
         super().__init__(layer, **kwargs)
         self.first_price, self.ramp_steps, self.biases, self.seed = price, ramp_steps, biases, seed
         self.noise = keras.random.SeedGenerator(seed)
+        self._scope = None  # a weak reference to the stateless scope of the last call in training
 
     def all_positions(self, positions):
         """The positions of the weights that count, with those of the biases beside them."""
         if not positions or not self.biases:
             return positions
-        beside = [k for k, weight in enumerate(self.layer.weights) if weight.trainable and weight.name == "bias"]
-        return sorted({*positions, *beside})
+        chosen, beside = {id(self.layer.weights[k]) for k in positions}, set()
+        for layer in every_layer(self.layer):
+            own = own_trainable_variables(layer)
+            if any(id(weight) in chosen for weight in own):
+                beside |= {id(weight) for weight in own if weight.trainable and weight.name == "bias"}
+        return [k for k, weight in enumerate(self.layer.weights) if id(weight) in chosen | beside]
 
     def make_state(self, variables, names):
         """A step and a distribution for each variable, the price, and the count of steps."""
@@ -108,7 +117,7 @@ class EntropyPenalized(WeightWrapper):
             values = np.zeros(1) if self._loading else variable.numpy()
             if not np.isfinite(values).all():
                 raise CompressionError(f"{name}: some weights are NaN or infinite; train the model anew")
-            step = np.log(max(float(np.std(values)), 0.02) / 2) / FAST_STEP
+            step = np.log(_first_step(values, variable.name == "bias")) / FAST_STEP
             self.steps.append(self._number(f"{variable.name}_step", step))
             self.scales.append(self._number(f"{variable.name}_scale", 0.5 / FAST_SCALE))
             self.shares.append(self._number(f"{variable.name}_share", 0.0))
@@ -127,12 +136,24 @@ class EntropyPenalized(WeightWrapper):
     def changed(self, variables, training):
         """Each variable's weights as multiples of their step; in training their bits are added to the losses."""
         if training:
+            self._count(variables)
+        return [self._rounded(index, variable) for index, variable in enumerate(variables)]
+
+    def _count(self, variables):
+        """Add the price of the bits to the losses and 1 to the training steps: once a step, however often it is called.
+
+        In a keras.StatelessScope, as on JAX, Keras may forget at each call what the layer has added at the one before.
+        """
+        scope, counted = current_stateless_scope(), bool(own_losses(self))
+        again = counted or (self._scope is not None and self._scope() is scope)
+        self._scope = None if scope is None else weakref.ref(scope)
+        if not counted:
             price = self.price.value
             if self.ramp_steps:
                 price = price * ops.minimum(self.seen.value / self.ramp_steps, 1.0)
             self.add_loss(price * self.bits(variables))
+        if not again:
             self.seen.assign(self.seen.value + 1)
-        return [self._rounded(index, variable) for index, variable in enumerate(variables)]
 
     def _rounded(self, index, variable):
         weights, step = ops.convert_to_tensor(variable.value), self._step(index)
@@ -167,6 +188,12 @@ class EntropyPenalized(WeightWrapper):
         """The arguments that make this layer anew."""
         settings = {"price": self.first_price, "ramp_steps": self.ramp_steps, "biases": self.biases, "seed": self.seed}
         return {**super().get_config(), **settings}
+
+
+def _first_step(values, biases):
+    """Half of the standard deviation; at least 0.01 for biases, and 0.01 where all weights are equal."""
+    spread = float(np.std(values))
+    return max(spread, 0.02) / 2 if biases or not spread else spread / 2
 
 
 def _interval(z, scale):

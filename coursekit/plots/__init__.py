@@ -32,7 +32,7 @@ _FUNCTIONS_OF = {
     "ch17_hyperparameter_tuning": "found_by parallel rungs surrogate tries",
     "ch18_pruning_and_quantization": "bytes_stored quantizer rounding_errors times weight_histograms",
     "ch19_weight_clustering": (
-        "bits_per_weight centroids clusters index_shares number_line sizes_and_errors trade_off "
+        "beside_published bits_per_weight centroids clusters index_shares number_line trade_off "
         "weights_before_and_after"
     ),
     "ch20_scaling_out": "speedups timeline",

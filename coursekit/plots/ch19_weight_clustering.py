@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from coursekit.plots.style import COLORS, DPI, GRAY, HATCHES, MARKERS, figure, finish
+from coursekit.plots.style import COLORS, DPI, GRAY, HATCHES, LINES, MARKERS, figure, finish
 
 
 def clusters(weights, placed):
@@ -194,7 +194,7 @@ def trade_off(points, x_label="bytes", y_label="test accuracy", level=None):
     finish(f"{x_label} on a logarithmic scale, and {y_label}{spread}. {'; '.join(words)}.")
 
 
-def sizes_and_errors(kinds):
+def beside_published(kinds):
     """Draw networks of several kinds by the bytes of their files, on a logarithmic axis, and their test errors.
 
     kinds: {kind: {name: (bytes, error in percent)}}; points of a kind with one name each.
@@ -219,6 +219,35 @@ def sizes_and_errors(kinds):
     ax.tick_params(axis="x", which="both", labelsize=8)
     ax.legend(fontsize=8, loc="lower left")
     finish(f"Test error and bytes on a logarithmic axis. {'; '.join(words)}.")
+
+
+def draw_sizes_and_errors(panels, level="dense"):
+    """Size and test error of several networks as a figure, for a page: a panel for each, a line for each kind.
+
+    panels: {network: {kind: [(bytes, errors in percent, one for each repetition)]}}. The axis of bytes is logarithmic;
+    a bar reaches half of Student's 95 % interval to both sides, and a dashed line goes through the best point of the
+    kind `level`. Raises ValueError for a size that is not above 0.
+    """
+    from coursekit.statistics import mean_and_half
+
+    kinds = list(dict.fromkeys(kind for of in panels.values() for kind in of))
+    fig, axes = figure(8.4, 3.2, 1, len(panels), squeeze=False)
+    for ax, (network, of) in zip(axes[0], panels.items(), strict=True):
+        for kind, points in of.items():
+            sizes = [size for size, _ in points]
+            if not min(sizes) > 0:
+                raise ValueError(f"{kind!r} of {network!r} has {min(sizes)} bytes; give sizes above 0")
+            measured = [mean_and_half(errors) if len(errors) > 1 else (errors[0], 0.0) for _, errors in points]
+            means, halves = zip(*measured, strict=True)
+            i = kinds.index(kind)
+            look = {"color": COLORS[i % 8], "marker": MARKERS[i % 8], "linestyle": LINES[i % 4], "capsize": 3}
+            ax.errorbar(sizes, means, halves, label=kind, **look)
+            if kind == level:
+                ax.axhline(min(means), color=GRAY, linestyle="--", linewidth=1)
+        ax.set(title=network, xscale="log", xlabel="bytes of the file", ylim=(0, None))
+    axes[0, 0].set_ylabel("test error, %")
+    axes[0, -1].legend(fontsize=8)
+    return fig
 
 
 def _numbers(weights):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
-from networks import array, convolutional, dense, inputs_for, recurrent, residual, subclassed, transformer
+from networks import array, convolutional, dense, inputs_for, recurrent, residual, shared, subclassed, transformer
 
 from coursekit import compression as cc
 from coursekit.compression.entropy import FAST_STEP, EntropyPenalized
@@ -125,6 +125,60 @@ def test_networks_of_other_kinds(make, tmp_path):
     small = cc.strip_entropy(penalized)  # compares what both compute
     if make is not subclassed:  # whose class a file would have to be handed
         assert cc.save_compressed(small, tmp_path / "small").size < cc.save_compressed(model, tmp_path / "large").size
+
+
+def counted(model):
+    """The weights that are rounded and counted, by the name of their layer."""
+    wrappers = wrappers_in(cc.penalize_entropy(model, 1e-6))
+    return {f"{one.layer.name}/{weight.name}" for one in wrappers for weight in one.changed_variables}
+
+
+def test_of_a_residual_network_kernels_and_biases_count_and_not_what_normalizations_learn():
+    model = residual()
+    of_convolutions = {f"{layer.name}/kernel" for layer in model.layers if type(layer) is keras.layers.Conv2D}
+    mine = next(layer.name for layer in model.layers if isinstance(layer, keras.layers.SeparableConv2D))
+    last = model.layers[-1].name
+    others = {"mine/bias", f"{mine}/pointwise_kernel", f"{mine}/bias", f"{last}/kernel", f"{last}/bias"}
+    assert counted(model) == of_convolutions | others
+
+
+def test_of_a_transformer_embeddings_kernels_and_biases_count_and_not_what_normalizations_learn():
+    model = transformer()
+    wrappers = wrappers_in(cc.penalize_entropy(model, 1e-6))
+    attention = next(one for one in wrappers if one.layer.name == "attention")
+    assert len(attention.changed_variables) == len(attention.layer.weights) == 8  # four kernels, four biases
+    rest = [weight for one in wrappers if one is not attention for weight in one.changed_variables]
+    assert sorted(weight.name for weight in rest) == ["bias"] * 3 + ["embeddings"] + ["kernel"] * 3
+
+
+def test_only_biases_beside_the_chosen_weights_count():
+    model = subclassed()  # three dense layers
+    wrapper = EntropyPenalized(model, positions=[0])
+    wrapper.build()
+    assert [id(weight) for weight in wrapper.changed_variables] == [id(model.first.kernel), id(model.first.bias)]
+
+
+def test_a_layer_that_is_called_several_times_is_counted_once():
+    model = shared()  # whose first layer is called three times
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    penalized = cc.penalize_entropy(model, 1.0)
+    x = inputs_for(model, rows=4)
+    answers = array(cc.strip_entropy(penalized)(x))  # taken as targets, so that the loss is the bits alone
+    loss = penalized.fit(x, answers, verbose=0).history["loss"][0]
+    wrappers = wrappers_in(penalized)
+    assert [float(array(one.seen)) for one in wrappers] == [1, 1]
+    bits = sum(float(ops.convert_to_numpy(one.bits())) for one in wrappers)
+    assert loss == pytest.approx(bits, rel=0.1)  # the noise differs
+
+
+def test_a_step_starts_at_half_of_the_spread_also_where_weights_are_small():
+    keras.utils.set_random_seed(2)
+    layer = keras.layers.Dense(300, kernel_initializer=keras.initializers.RandomNormal(stddev=0.004))
+    layer.build((None, 300))
+    wrapper = cc.penalize_entropy(layer, 1e-6)
+    step, step_of_biases = (float(np.exp(FAST_STEP * array(one))) for one in wrapper.steps)
+    assert step == pytest.approx(0.002, rel=0.02) and step_of_biases == pytest.approx(0.01)
+    assert np.mean(wrapper.final_values()[0] != 0) > 0.6  # most weights are not rounded away
 
 
 def test_layers_are_chosen_by_the_rule():

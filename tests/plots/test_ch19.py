@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from coursekit import plots
+from coursekit.plots.ch19_weight_clustering import draw_sizes_and_errors
 
 WEIGHTS = np.array([-2.0, -1.0, -1.0, 0.0, 0.0, 0.0, 1.0, 3.0])
 
@@ -87,12 +88,33 @@ def test_bits_per_weight_needs_the_same_ways():
         plots.bits_per_weight({"a": {"packed": 3.0}, "b": {"zip": 3.0}})
 
 
-def test_sizes_and_errors_names_each_point(capsys):
-    plots.sizes_and_errors({"ours": {"b": (2000, 0.5), "a": (1000, 0.7)}, "published": {"theirs": (1500, 0.9)}})
+def test_beside_published_names_each_point(capsys):
+    plots.beside_published({"ours": {"b": (2000, 0.5), "a": (1000, 0.7)}, "published": {"theirs": (1500, 0.9)}})
     words = said(capsys)
     assert "ours: b 2,000 bytes 0.50 %, a 1,000 bytes 0.70 %; published: theirs 1,500 bytes 0.90 %." in words
 
 
-def test_sizes_and_errors_refuses_a_file_of_nothing():
+def test_beside_published_refuses_a_file_of_nothing():
     with pytest.raises(ValueError, match="'ours' has a file without bytes"):
-        plots.sizes_and_errors({"ours": {"a": (0, 0.9)}})
+        plots.beside_published({"ours": {"a": (0, 0.9)}})
+
+
+PANELS = {
+    "one": {"dense": [(1000, [2.0, 4.0])], "small": [(200, [4.0, 4.5]), (100, [6.0, 5.0])]},
+    "other": {"dense": [(900, [1.0])], "small": [(90, [2.0])]},
+}
+
+
+def test_sizes_and_errors_are_drawn_where_they_are():
+    figure = draw_sizes_and_errors(PANELS)
+    assert [ax.get_title("left") for ax in figure.axes] == ["one", "other"]
+    small = figure.axes[0].containers[1]
+    assert list(small.lines[0].get_xdata()) == [200, 100] and list(small.lines[0].get_ydata()) == [4.25, 5.5]
+    low, high = (end.get_ydata()[0] for end in small.lines[1])
+    assert low < 4.0 and high > 4.5 and (low + high) / 2 == pytest.approx(4.25)  # t of one degree of freedom is 12.7
+    assert [text.get_text() for text in figure.axes[1].get_legend().get_texts()] == ["dense", "small"]
+
+
+def test_sizes_and_errors_refuses_a_size_of_nothing():
+    with pytest.raises(ValueError, match="'small' of 'one' has 0 bytes"):
+        draw_sizes_and_errors({"one": {"small": [(0, [1.0])]}})

@@ -2,13 +2,15 @@
 
 Each notebook's title, badge, box, setup cell and list of terms; the README's table of notebooks; the course map
 (data/course.json, drawn as docs/course_map.svg); the glossary; the bibliography; the syllabus; the pages of results,
-of compatibility and of coursekit's modules; the table of data sets in data/README.md.
+of compatibility and of coursekit's modules; the table of data sets in data/README.md; the table of the experiment
+`untuned` in docs/compression.md, drawn as docs/images/untuned.svg.
 """
 
 import hashlib
 import json
 import re
 import statistics
+from functools import partial
 
 import nbformat
 
@@ -19,6 +21,7 @@ from coursekit.authoring.pages.bibliography import bibliography
 from coursekit.authoring.pages.results import results_pages
 from coursekit.authoring.pages.syllabus import syllabus
 from coursekit.errors import CoursekitError
+from coursekit.experiments import untuned
 from coursekit.paths import write_whole
 from coursekit.records import read_lines, results_file
 
@@ -88,18 +91,23 @@ def index(check=False, repository=None, branch=None):
     fresh[root / "docs" / "syllabus.md"] = syllabus(paths, minutes_of)
     fresh[root / "README.md"] = _readme(root / "README.md", paths, home)
     fresh[root / "data" / "README.md"] = _between(root / "data" / "README.md", "data sets", datasets.cards_markdown())
+    pictures = {root / "docs" / "course_map.svg": (_mark_of(course), partial(_draw_map, course))}
+    page, results = root / "docs" / "compression.md", root / "data" / "results" / "untuned.jsonl"
+    if page.is_file() and untuned.kept(results):
+        fresh[page] = _between(page, "two networks", untuned.page(results))
+        drawing = _mark("untuned", untuned.curves(results)), partial(_draw_untuned, results)
+        pictures[root / "docs" / "images" / "untuned.svg"] = drawing
     stale = [path for path, text in fresh.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     gone = [path for path in (root / "docs" / "results").glob("*.md") if path not in fresh]
-    picture = root / "docs" / "course_map.svg"
-    if not _is_map_of(course, picture):
-        stale.append(picture)
+    old = [picture for picture, (mark, _) in pictures.items() if not _has_mark(picture, mark)]
+    stale += old
     if not check:
         for path in [path for path in stale if path in fresh]:
             write_whole(path, fresh[path])
         for path in gone:  # of a notebook that is no longer there
             path.unlink()
-        if picture in stale:
-            _draw_map(course, picture)
+        for picture in old:
+            _save_picture(picture, *pictures[picture])
     return [path.relative_to(root).as_posix() for path in stale + gone]
 
 
@@ -249,25 +257,39 @@ def _between(path, name, text, old=None):
 
 
 def _mark_of(course):
-    """What the picture of the map says of the course that it shows: names, titles and needs, in 16 hex digits."""
-    shown = [[page["name"], page["title"], page["requires"]] for page in course]
-    return f"coursekit map {hashlib.sha256(json.dumps(shown).encode()).hexdigest()[:16]}"
+    """What the picture of the map says of the course that it shows: of its names, titles and needs."""
+    return _mark("map", [[page["name"], page["title"], page["requires"]] for page in course])
 
 
-def _is_map_of(course, picture):
-    """Whether the picture shows this course."""
-    return picture.is_file() and _mark_of(course) in picture.read_text(encoding="utf-8")
+def _mark(what, shown):
+    """What a picture says of the data that it shows, in 16 hex digits."""
+    return f"coursekit {what} {hashlib.sha256(json.dumps(shown).encode()).hexdigest()[:16]}"
 
 
-def _draw_map(course, picture):
+def _has_mark(picture, mark):
+    """Whether the picture shows this data."""
+    return picture.is_file() and mark in picture.read_text(encoding="utf-8")
+
+
+def _draw_map(course):
+    from coursekit.plots.ch00_welcome import draw_course_map
+
+    return draw_course_map(course)
+
+
+def _draw_untuned(results):
+    from coursekit.plots.ch19_weight_clustering import draw_sizes_and_errors
+
+    return draw_sizes_and_errors(untuned.curves(results))
+
+
+def _save_picture(picture, mark, draw):
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    from coursekit.plots.ch00_welcome import draw_course_map
-
     with plt.rc_context({"svg.hashsalt": "coursekit", "svg.fonttype": "path"}):
-        figure = draw_course_map(course)
-        figure.savefig(picture, metadata={"Date": None, "Creator": None, "Identifier": _mark_of(course)})
+        figure = draw()
+        figure.savefig(picture, metadata={"Date": None, "Creator": None, "Identifier": mark})
         plt.close(figure)
