@@ -79,7 +79,7 @@ def test_images_move_by_a_pixel_at_most_and_lose_nothing():
 def test_every_method_trains_for_as_many_epochs(short, few, monkeypatch):
     trained = []
 
-    def fit(model, training, train, epochs, rate, rng, callbacks=()):
+    def fit(model, settings, train, epochs, rate, rng, callbacks=()):
         trained.append(epochs)
         return model
 
