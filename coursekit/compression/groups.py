@@ -39,7 +39,8 @@ def cluster_in_groups(
 
     Raises CompressionError as cluster_weights does, and for a group_size that is no whole number from 1 on.
     """
-    things = to_cluster if isinstance(to_cluster, list | tuple) else [to_cluster]
+    several = isinstance(to_cluster, list | tuple)
+    things = to_cluster if several else [to_cluster]
     for thing in things:
         _check_is_layer(thing)
     settings = {
@@ -49,7 +50,6 @@ def cluster_in_groups(
         "preserve_sparsity": bool(preserve_sparsity),
         "seed": int(seed),
     }
-    several = isinstance(to_cluster, list | tuple)
     wrapped = [wrap(thing, layers, ClusterGroups, settings, one_of_several=several) for thing in things]
     return wrapped if several else wrapped[0]
 

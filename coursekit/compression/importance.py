@@ -19,7 +19,7 @@ from coursekit.compression.estimates import check_data
 from coursekit.compression.model_copy import check_is_built, chosen_weights, compile_like, nothing_chosen
 from coursekit.compression.wrapper import check_is_plain
 from coursekit.errors import CompressionError
-from coursekit.keras_internals import substituted, without_trace
+from coursekit.layers.gradients import gradient_function
 
 LEAST = 1e-3  # times the mean of a tensor: so much each weight counts, also one whose gradient was always 0
 
@@ -62,11 +62,11 @@ def cluster_by_sensitivity(
         raise CompressionError(f"no tensor of {model.name!r} has {k} weights or more: take fewer clusters")
     x, y = check_data(x, y)
     judged, copy = (strip_clustering(model, check=False) for _ in range(2))  # plain copies, as nothing is clustered
-    squares = _squared_gradients(judged, loss, x, y, batch_size)
-    places = {id(weight): place for place, weight in enumerate(model.weights)}
-    for one in large:
-        place = places[id(one.variable)]
-        copy.weights[place].assign(_clustered(one, squares[id(judged.weights[place])], k, preserve_sparsity))
+    place_of = {id(weight): place for place, weight in enumerate(model.weights)}
+    places = [place_of[id(one.variable)] for one in large]
+    squares = _squared_gradients(judged, [judged.weights[place] for place in places], loss, x, y, batch_size)
+    for one, place, squared in zip(large, places, squares, strict=True):
+        copy.weights[place].assign(_clustered(one, squared, k, preserve_sparsity))
     compile_like(copy, model)
     return copy
 
@@ -89,36 +89,28 @@ def _clustered(chosen, squares, k, preserve_sparsity):
     return np.where(used, nearest, 0).astype(values.dtype)
 
 
-def _squared_gradients(model, loss, x, y, batch_size):
-    """The mean over batches of each weight's squared gradient: {id of a variable: array}. The model is used up.
+def _squared_gradients(model, variables, loss, x, y, batch_size):
+    """The mean over batches of the squared gradients of a batch's loss: an array for each variable.
 
-    Keras computes gradients on every backend, and Adagrad keeps the sums of their squares; at a learning rate of 0 it
-    changes no weight.
+    The gradients are taken by tensors in the variables' place, so that also frozen weights have one. The model stays
+    as it is, but for its loss.
     """
-    model.trainable = True  # a frozen layer has gradients, too
-    optimizer = keras.optimizers.Adagrad(0.0, initial_accumulator_value=0.0)
-    with without_trace():
-        judged = _AsInPrediction(model)
-        judged.compile(optimizer, loss=loss, auto_scale_loss=False)
-        judged.fit(x, y, batch_size=batch_size, epochs=1, shuffle=False, verbose=0)
-    steps, variables = int(optimizer.iterations.numpy()), judged.trainable_variables
-    sums = optimizer.variables[-len(variables) :]
-    pairs = zip(variables, sums, strict=True)
-    return {id(one): ops.convert_to_numpy(total).astype("float64") / steps for one, total in pairs}
+    keras.Model.compile(model, loss=loss)
 
+    def loss_of(values, x, y):
+        with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)):
+            return model.compute_loss(x, y, model(x, training=False), training=False)
 
-class _AsInPrediction(keras.Model):
-    """A model that runs as in prediction also while it is trained: no dropout, and statistics as they are.
+    def batch(start):
+        rows = slice(start, start + batch_size)
+        return keras.tree.map_structure(lambda array: ops.convert_to_tensor(np.asarray(array[rows])), (x, y))
 
-    Its weights are used times 1. So the gradients of embeddings are whole tables, too; TensorFlow would give a row for
-    each place of a word in the inputs, and Adagrad would square these one by one.
-    """
-
-    def __init__(self, inner):
-        super().__init__(name="judged")
-        self.inner = inner
-
-    def call(self, inputs):
-        variables = self.inner.trainable_variables
-        with substituted(variables, [variable.value * 1.0 for variable in variables]):
-            return self.inner(inputs, training=False)
+    values = [ops.convert_to_tensor(variable.value) for variable in variables]
+    gradients = gradient_function(loss_of)
+    starts = range(0, len(keras.tree.flatten(x)[0]), batch_size)
+    model.compute_loss(*batch(0), model(batch(0)[0], training=False), training=False)  # builds what the loss needs
+    sums = [0.0] * len(values)
+    for start in starts:
+        found = gradients(values, *batch(start))
+        sums = [total + one.astype("float64") ** 2 for total, one in zip(sums, found, strict=True)]
+    return [total / len(starts) for total in sums]

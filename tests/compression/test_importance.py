@@ -36,8 +36,8 @@ def test_squared_gradients_are_those_found_by_hand(batch):
     (kernel,) = model.get_weights()
     each = 2 * (x @ kernel - y) * x  # of the squared error, (40, 8)
     by_hand = (each.reshape(-1, batch, 8).mean(axis=1) ** 2).mean(axis=0)
-    found = _squared_gradients(model, "mean_squared_error", x, y, batch)
-    np.testing.assert_allclose(found[id(model.weights[0])][:, 0], by_hand, rtol=1e-4, atol=1e-7)
+    found = _squared_gradients(model, model.weights, "mean_squared_error", x, y, batch)
+    np.testing.assert_allclose(found[0][:, 0], by_hand, rtol=1e-4, atol=1e-7)
     assert same(model.get_weights(), [kernel])
 
 
@@ -49,10 +49,48 @@ def test_a_word_that_stands_twice_has_one_gradient_and_frozen_layers_have_one_to
     table = np.array([[1.0], [2.0], [3.0], [4.0]], "float32")
     model.set_weights([table])
     x = np.array([[1, 1], [1, 2]])
-    found = _squared_gradients(model, "mean_squared_error", x, np.zeros((2, 1), "float32"), 1)
+    found = _squared_gradients(model, [embedding.embeddings], "mean_squared_error", x, np.zeros((2, 1), "float32"), 1)
     slopes = 2 * np.array([2.0, 2.5])  # of the mean of both words, without dropout
     words = np.array([0, slopes[0] ** 2 + (slopes[1] / 2) ** 2, (slopes[1] / 2) ** 2, 0]) / 2
-    np.testing.assert_allclose(found[id(model.weights[0])][:, 0], words, rtol=1e-5)
+    np.testing.assert_allclose(found[0][:, 0], words, rtol=1e-5)
+
+
+def test_how_a_layer_was_frozen_changes_nothing():
+    """In the model, by its maker, afterwards, in part or in whole."""
+    x = np.random.default_rng(0).normal(size=(20, 4)).astype("float32")
+    y = np.arange(20) % 2
+
+    def make(frozen=False):
+        keras.utils.set_random_seed(0)
+        hidden = layers.Dense(5, activation="relu", trainable=not frozen)
+        model = keras.Sequential([keras.Input((4,)), hidden, layers.Dense(2)])
+        model.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        return model
+
+    frozen, part, whole = make(frozen=True), make(), make()
+    part.layers[1].trainable = False
+    whole.trainable = False
+    free = cc.cluster_by_sensitivity(make(), x, y, 3).get_weights()
+    for model in (frozen, part, whole):
+        before = [len(model.trainable_variables), len(model.non_trainable_variables)]
+        small = cc.cluster_by_sensitivity(model, x, y, 3)
+        assert same(small.get_weights(), free)
+        assert [len(small.trainable_variables), len(small.non_trainable_variables)] == before
+
+
+def test_several_inputs_and_outputs_each_with_a_loss():
+    keras.utils.set_random_seed(0)
+    one, two = keras.Input((4,), name="one"), keras.Input((3,), name="two")
+    body = layers.Dense(5)(layers.Concatenate()([one, two]))
+    outputs = {"kind": layers.Dense(3, name="kind")(body), "size": layers.Dense(1, name="size")(body)}
+    model = keras.Model({"one": one, "two": two}, outputs)
+    losses = {"kind": keras.losses.SparseCategoricalCrossentropy(from_logits=True), "size": "mean_squared_error"}
+    rng = np.random.default_rng(0)
+    x = {"one": rng.normal(size=(12, 4)).astype("float32"), "two": rng.normal(size=(12, 3))}
+    y = {"kind": rng.integers(0, 3, 12), "size": rng.normal(size=(12, 1))}
+    small = cc.cluster_by_sensitivity(model, x, y, 3, loss=losses, batch_size=5)
+    assert [np.unique(weights).size <= 3 for weights in small.get_weights() if weights.ndim == 2] == [True] * 3
+    assert not model.compiled
 
 
 def test_values_go_where_the_loss_depends_on_them():
