@@ -35,7 +35,8 @@ def cluster_in_groups(
 
     All other arguments are those of cluster_weights, and what it says of models and layers holds here as well; so do
     strip_clustering and cluster_scope. number_of_clusters is that of each group. A tensor with a group of fewer weights
-    than clusters stays as it is.
+    than clusters stays as it is. A file of save_compressed has one codebook for each tensor, so more groups take more
+    bytes there: docs/compression.md has numbers.
 
     Raises CompressionError as cluster_weights does, and for a group_size that is no whole number from 1 on.
     """

@@ -9,6 +9,8 @@ estimates that derivative. So these means are the weights of k-means: Kim and ot
 Dense-and-sparse quantization", section 4.1, arXiv:2306.07629; SKMPalettizer of Apple's coremltools does the same.
 """
 
+from numbers import Integral
+
 import keras
 import numpy as np
 from keras import ops
@@ -40,7 +42,8 @@ def cluster_by_sensitivity(
 
     Nothing is trained. Within each tensor, k-means is solved to its optimum as by OPTIMAL (`weighted_centroids`), each
     weight counting as much as its mean squared gradient. The network runs as in prediction, without dropout. The copy
-    is compiled like the model.
+    is compiled like the model. It is not always better than plain k-means (cluster_weights with OPTIMAL, stripped at
+    once): docs/compression.md compares them.
 
     Raises CompressionError as cluster_weights does; also for a model without a loss, and where all gradients of a
     tensor are 0 or some are not finite.
@@ -49,6 +52,8 @@ def cluster_by_sensitivity(
     if not isinstance(model, keras.Model):
         raise CompressionError(f"a Keras model is needed, and this is {model!r}")
     k = _check_number(number_of_clusters)
+    if isinstance(batch_size, bool) or not isinstance(batch_size, Integral) or batch_size < 1:
+        raise CompressionError(f"batch_size is {batch_size!r}; give a whole number from 1 on")
     check_is_built(model)
     check_is_plain(model, ())
     loss = getattr(model, "loss", None) if loss is None else loss

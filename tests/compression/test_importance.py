@@ -144,6 +144,7 @@ def test_what_cannot_be_is_refused_in_a_sentence():
         (lambda: cc.cluster_by_sensitivity(model, x, y, 4), "'net' is not compiled, so its loss is not known"),
         (lambda: cc.cluster_by_sensitivity(model, x[:3], y, 4, **how), "x has 3 rows and y has 40; give as many"),
         (lambda: cc.cluster_by_sensitivity(model, x, y, 1, **how), "give 2 or more"),
+        (lambda: cc.cluster_by_sensitivity(model, x, y, 4, batch_size=0, **how), "batch_size is 0; give a whole"),
         (lambda: cc.cluster_by_sensitivity(model, x, y, 9, **how), "no tensor of 'net' has 9 weights or more"),
         (lambda: cc.cluster_by_sensitivity(model, x, y, 4, layers="in", **how), "no layer is named 'in'"),
         (lambda: cc.cluster_by_sensitivity(model, 0 * x, y, 4, **how), "out/kernel: its gradients on this data are"),
