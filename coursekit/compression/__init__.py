@@ -21,6 +21,8 @@ _HOME_OF = {
     "CountBytes": "entropy",
     "PolynomialDecay": "pruning",
     "UpdatePruningStep": "pruning",
+    "cluster_by_sensitivity": "importance",
+    "cluster_in_groups": "groups",
     "cluster_scope": "clustering",
     "cluster_weights": "clustering",
     "estimate_size": "estimates",
@@ -54,4 +56,5 @@ def __dir__():
 
 import_module("coursekit.compression.clustering")
 import_module("coursekit.compression.entropy")
+import_module("coursekit.compression.groups")
 import_module("coursekit.compression.pruning")

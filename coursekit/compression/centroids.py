@@ -147,6 +147,30 @@ def optimal_centroids(values, count):
     return _lloyd(ordered, edges[starts])
 
 
+def weighted_centroids(values, weights, count):
+    """The centroids of the best clustering of numbers that count differently: shape (count,), sorted, float64.
+
+    values, weights: arrays of one shape; the weights are above 0. The best clustering has the least sum of squared
+    distances times weights. It is found as in `optimal_centroids`; more than EXACT_UP_TO distinct values are put into
+    that many bins, and the clusters begin where bins begin. With fewer distinct values than clusters the last centroid
+    is repeated.
+    Raises ValueError for weights that are not above 0.
+    """
+    values, weights = (np.asarray(array, dtype=np.float64).ravel() for array in (values, weights))
+    if not np.all(weights > 0):
+        raise ValueError("each number should count by a weight above 0")
+    weights = weights / weights.min()  # _best_starts takes numbers of points, 1 or more
+    order = np.argsort(values, kind="stable")
+    points, first = np.unique(values[order], return_index=True)
+    sizes = np.add.reduceat(weights[order], first)
+    if points.size <= count:
+        return np.concatenate([points, np.repeat(points[-1], count - points.size)])
+    edges = np.arange(points.size) if points.size <= EXACT_UP_TO else _bin_edges(points, EXACT_UP_TO)
+    in_bins = np.add.reduceat(sizes, edges)
+    starts = edges[_best_starts(np.add.reduceat(sizes * points, edges) / in_bins, in_bins, count)]
+    return np.add.reduceat(sizes * points, starts) / np.add.reduceat(sizes, starts)
+
+
 def _bin_edges(ordered, bins):
     """Where the bins begin: half of the edges leave as many values to each bin, half the same width."""
     by_number = np.linspace(0, ordered.size, bins // 2, endpoint=False).astype(int)

@@ -320,7 +320,7 @@ class Trial:
     """A copy of a model that is given other weights for a while, and scored."""
 
     def __init__(self, model, x, y, score, batch_size):
-        self.x, self.y = _check_data(x, y)
+        self.x, self.y = check_data(x, y)
         self.function, self.batch_size = score, batch_size
         self.model = strip_clustering(model, check=False)  # a plain copy, since nothing in it is clustered
         self.own = arrays_of(self.model)
@@ -348,7 +348,7 @@ def _as_number(value):
     return number
 
 
-def _check_data(x, y):
+def check_data(x, y):
     """Inputs and targets as arrays, after a look at their lengths."""
     x, y = _as_arrays(x, "x"), _as_arrays(y, "y")
     lengths = [sorted({len(array) for array in _parts(data)}) for data in (x, y)]

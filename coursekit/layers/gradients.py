@@ -1,4 +1,4 @@
-"""The gradient of a Keras computation by its input, on any backend. Born in notebook 07."""
+"""The gradients of a Keras computation, on any backend. Born in notebook 07."""
 
 import numpy as np
 
@@ -28,3 +28,54 @@ def input_gradient(function, x):
         function(x).backward()
         return x.grad.detach().cpu().numpy()
     raise ValueError(f"there is no rule for the backend {backend}; use tensorflow, jax or torch")
+
+
+def gradient_function(function):
+    """A function of (tensors, *data) that returns the gradients of function(tensors, *data) by the tensors.
+
+    function: takes a list of float tensors and any further tensors, and returns one number. It is compiled for each
+              shape of its arguments, so it should change nothing outside.
+
+    The gradients are a list of arrays, shaped like the tensors; zeros for a tensor that is not used. Raises ValueError
+    on a backend without a rule here.
+    """
+    import keras
+
+    backend = keras.backend.backend()
+    if backend not in _GRADIENTS:
+        raise ValueError(f"there is no rule for the backend {backend}; use tensorflow, jax or torch")
+    gradients = _GRADIENTS[backend](function)
+    return lambda tensors, *data: [keras.ops.convert_to_numpy(one) for one in gradients(list(tensors), *data)]
+
+
+def _tensorflow(function):
+    import tensorflow as tf
+
+    @tf.function
+    def gradients(tensors, *data):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(tensors)
+            y = function(tensors, *data)
+        found = tape.gradient(y, tensors, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return [tf.convert_to_tensor(one) for one in found]  # an embedding's are rows, which are added up here
+
+    return gradients
+
+
+def _jax(function):
+    import jax
+
+    return jax.jit(jax.grad(function))
+
+
+def _torch(function):
+    import torch
+
+    def gradients(tensors, *data):
+        tensors = [tensor.detach().requires_grad_(True) for tensor in tensors]
+        return torch.autograd.grad(function(tensors, *data), tensors, materialize_grads=True)
+
+    return gradients
+
+
+_GRADIENTS = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}

@@ -8,7 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coursekit.compression import centroids
-from coursekit.compression.centroids import CentroidInitialization, initial_centroids, optimal_centroids
+from coursekit.compression.centroids import (
+    CentroidInitialization,
+    initial_centroids,
+    optimal_centroids,
+    weighted_centroids,
+)
 from coursekit.errors import CompressionError
 
 floats = st.floats(-100, 100, width=32, allow_subnormal=False)  # a library may compute with 0 for those
@@ -32,6 +37,33 @@ def test_optimal_k_means_is_as_good_as_the_best_of_all_clusterings(values, k):
     found = optimal_centroids(values, k)
     assert found.shape == (k,) and (np.diff(found) >= 0).all()
     assert spread(values, found) == pytest.approx(by_brute_force(values, k), abs=1e-6, rel=1e-6)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.tuples(floats, st.integers(1, 5)), min_size=1, max_size=9), st.integers(1, 9), st.floats(0.01, 100))
+def test_a_number_that_counts_threefold_is_as_good_as_three(pairs, k, scale):
+    values, counts = (np.array(one) for one in zip(*pairs, strict=True))
+    k, repeated = min(k, len(values)), np.repeat(values, counts)
+    found = weighted_centroids(values, counts * scale, k)
+    assert found.shape == (k,) and (np.diff(found) >= 0).all()
+    assert spread(repeated, found) == pytest.approx(
+        spread(repeated, optimal_centroids(repeated, k)), abs=1e-6, rel=1e-6
+    )
+
+
+def test_weighted_k_means_in_bins_is_nearly_as_good(monkeypatch):
+    rng = np.random.default_rng(0)
+    values, weights = rng.normal(size=3000), rng.exponential(size=3000) + 1e-3
+
+    def cost():
+        found = weighted_centroids(values, weights, 8)
+        return (weights * np.abs(values[:, None] - found).min(axis=1) ** 2).sum()
+
+    exact = cost()
+    monkeypatch.setattr(centroids, "EXACT_UP_TO", 600)
+    assert exact <= cost() * (1 + 1e-12) < 1.01 * exact
+    with pytest.raises(ValueError, match="a weight above 0"):
+        weighted_centroids(values, 0 * weights, 8)
 
 
 @pytest.mark.parametrize("k", [2, 7, 32])
