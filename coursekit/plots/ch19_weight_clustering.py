@@ -214,9 +214,7 @@ def beside_published(kinds):
             f"{kind}: " + ", ".join(f"{name} {size:,.0f} bytes {error:.2f} %" for name, (size, error) in points.items())
         )
     ax.set(xscale="log", xlabel="bytes of the file", ylabel="test error, %", ylim=(0, None))
-    ax.xaxis.set_major_formatter("{x:,.0f}")
-    ax.xaxis.set_minor_formatter("{x:,.0f}")
-    ax.tick_params(axis="x", which="both", labelsize=8)
+    _plain_numbers(ax)
     ax.legend(fontsize=8, loc="lower left")
     finish(f"Test error and bytes on a logarithmic axis. {'; '.join(words)}.")
 
@@ -245,9 +243,19 @@ def draw_sizes_and_errors(panels, level="dense"):
             if kind == level:
                 ax.axhline(min(means), color=GRAY, linestyle="--", linewidth=1)
         ax.set(title=network, xscale="log", xlabel="bytes of the file", ylim=(0, None))
+        _plain_numbers(ax)
     axes[0, 0].set_ylabel("test error, %")
     axes[0, -1].legend(fontsize=8)
     return fig
+
+
+def _plain_numbers(ax):
+    """On a logarithmic axis of bytes: 1,000, 3,000, 10,000 and so on, where a decade's names would cover each other."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _numbers(weights):
