@@ -12,8 +12,8 @@ writing as in reading. Born in notebook 19.
 """
 
 from copy import copy
+from dataclasses import dataclass, replace
 from math import isqrt
-from typing import NamedTuple
 
 import numpy as np
 
@@ -85,7 +85,8 @@ class Past:
         return Frame(height, places[-1], channels, units, self.activity.get(channels))
 
 
-class Plan(NamedTuple):
+@dataclass(frozen=True)
+class Plan:
     """How a writer codes a tensor."""
 
     how: int
@@ -178,7 +179,7 @@ def _decided(past, plan, shape):
         return answers
 
     contexts.code(take, capped, frame, top, width, lambda rounds: None)
-    return plan._replace(width=place, answers=tuple(map(np.hstack, zip(*kept, strict=True))))
+    return replace(plan, width=place, answers=tuple(map(np.hstack, zip(*kept, strict=True))))
 
 
 def _beyond(numbers, top):
@@ -194,7 +195,7 @@ def _cheaper(channel, past, plan, before, shape, dtype):
         return plan
     stored, layouts = bits_of(before.stored), coder.layouts_of(shape, past.periods())
     most_steps = channel.steps_left + len(stored) // 8
-    before = before._replace(chosen=coder.choose(stored, layouts, stored.dtype, most_steps))
+    before = replace(before, chosen=coder.choose(stored, layouts, stored.dtype, most_steps))
     costs = []
     for each in (plan, before):
         counter = coder.Counter()

@@ -64,7 +64,7 @@ def test_times_are_taken_of_all(files, x):
 
 
 def test_bad_arguments_are_refused(network):
-    with pytest.raises(ValueError, match="choose one of float, dynamic, integer"):
+    with pytest.raises(ValueError, match="choose one of float, float16, dynamic, integer"):
         litert.convert(network, "int8")
     with pytest.raises(ValueError, match="needs examples"):
         litert.convert(network, "integer")

@@ -105,7 +105,7 @@ def test_the_command_runs_the_experiment_that_is_named(call, name, said, monkeyp
     asked = []
     for one in ("pipeline", "reference", "smallest"):
         module = import_module(f"coursekit.experiments.{one}")
-        monkeypatch.setattr(module, "run", lambda *about, one=one: asked.append((one, *about)) or True)
+        monkeypatch.setattr(module, "run", lambda seeds, one=one: asked.append((one, seeds)) or True)
     if said:
         assert main(call) == 2 and said in capsys.readouterr().err and not asked
     else:
