@@ -3,12 +3,16 @@
 KERAS_BACKEND=jax PYTHONPATH=.:tests python tests/compression/round_trips.py --all
 """
 
+import importlib.util
+import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 from networks import array, convolutional, inputs_for, nested, recurrent, residual, shared, subclassed, transformer
 
 from coursekit import compression as cc
@@ -19,6 +23,17 @@ from coursekit.compression.wrapper import wrappers_in
 K = 5
 EVERYWHERE = (convolutional, residual, transformer, shared)  # proved on every backend
 NETWORKS = (*EVERYWHERE, recurrent, nested, subclassed)  # on TensorFlow, and by hand with --all elsewhere
+
+
+def on_another_backend(backend, file):
+    """Run the quick tests of a file in a process of its own, on another backend; skip where it is not installed."""
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed: pip install -e .[torch] brings PyTorch")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", file]
+    env = os.environ | {"KERAS_BACKEND": backend}
+    root = Path(cc.__file__).parents[2]
+    done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:]
 
 
 def compiled(make):

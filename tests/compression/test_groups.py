@@ -1,11 +1,6 @@
 """Clustering in groups of channels: values of each group, gradients by hand, files, networks, bad input, backends."""
 
-import importlib.util
 import lzma
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
 import networks
@@ -13,15 +8,13 @@ import numpy as np
 import pytest
 from keras import layers, ops
 from networks import array, dense
-from round_trips import compiled, outputs, same, saved_and_loaded
+from round_trips import compiled, on_another_backend, outputs, same, saved_and_loaded
 
 from coursekit import compression as cc
 from coursekit.compression.clustering import ClusterWeights
 from coursekit.compression.groups import ClusterGroups
 from coursekit.compression.wrapper import wrappers_in
 from coursekit.errors import CompressionError
-
-ROOT = Path(cc.__file__).parents[2]
 
 
 def groups_of(kernel, size):
@@ -121,9 +114,4 @@ def test_other_bad_input_is_refused_as_in_cluster_weights():
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 @pytest.mark.slow
 def test_the_same_on_another_backend(backend):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed: pip install -e .[torch] brings PyTorch")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", __file__]
-    env = os.environ | {"KERAS_BACKEND": backend}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-3000:]
+    on_another_backend(backend, __file__)

@@ -1,24 +1,16 @@
 """k-means weighted by squared gradients: the gradients by hand, where values go, what stays as it was, bad input."""
 
-import importlib.util
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
 from keras import layers
 from networks import array
-from round_trips import same
+from round_trips import on_another_backend, same
 
 from coursekit import compression as cc
 from coursekit.compression.importance import LEAST, _clustered, _squared_gradients
 from coursekit.compression.model_copy import ChosenWeight
 from coursekit.errors import CompressionError
-
-ROOT = Path(cc.__file__).parents[2]
 
 
 def linear(inputs=8):
@@ -159,9 +151,4 @@ def test_what_cannot_be_is_refused_in_a_sentence():
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 @pytest.mark.slow
 def test_the_same_on_another_backend(backend):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed: pip install -e .[torch] brings PyTorch")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", __file__]
-    env = os.environ | {"KERAS_BACKEND": backend}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-3000:]
+    on_another_backend(backend, __file__)

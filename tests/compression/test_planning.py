@@ -1,12 +1,7 @@
 """Planning: estimates beside true files, layers that are sensitive by construction, budgets, models left alone."""
 
-import importlib.util
-import os
 import re
-import subprocess
-import sys
 from contextlib import nullcontext
-from pathlib import Path
 
 import keras
 import networks
@@ -14,15 +9,13 @@ import numpy as np
 import pytest
 from keras import layers
 from networks import inputs_for
-from round_trips import same, steps
+from round_trips import on_another_backend, same, steps
 from scipy.linalg import hadamard
 
 from coursekit import compression as cc
 from coursekit.compression.estimates import Sensitivity, accuracy
 from coursekit.compression.planning import _choose
 from coursekit.errors import CompressionError
-
-ROOT = Path(cc.__file__).parents[2]
 
 
 def made(make):
@@ -418,9 +411,4 @@ def test_models_that_cannot_be_measured_are_refused(uneven):
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 @pytest.mark.slow
 def test_the_same_on_another_backend(backend):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed: pip install -e .[torch] brings PyTorch")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", __file__]
-    env = os.environ | {"KERAS_BACKEND": backend}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-3000:]
+    on_another_backend(backend, __file__)
