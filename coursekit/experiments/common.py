@@ -25,13 +25,13 @@ NAMES = ("conv 1", "conv 2", "dense 1", "dense 2")
 VERSIONS = ("keras", "tensorflow", "tf_keras", "tensorflow-model-optimization", "jax", "torch", "numpy")
 
 
-def reference_network(api, dropout=0.25, widths=WIDTHS):
+def reference_network(api, dropout=0.25, widths=None):
     """Two convolutions of 32 and 64 filters, dense layers of 256 and 10: 431,242 parameters, not compiled.
 
     api:    keras, or tf_keras for tensorflow-model-optimization.
-    widths: other numbers of filters and units, for a network that trains in seconds.
+    widths: other numbers of filters and units, for a network that trains in seconds; WIDTHS if None.
     """
-    kl = api.layers
+    kl, widths = api.layers, widths or WIDTHS
     return api.Sequential(
         [
             api.Input((28, 28, 1)) if api.__name__ == "keras" else kl.InputLayer((28, 28, 1)),

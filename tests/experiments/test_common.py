@@ -39,6 +39,11 @@ def test_the_network_is_trained_by_either_keras(api, few):
     assert model.count_params() == 431_242 and after["loss"] < 0.95 * before["loss"]
 
 
+def test_a_network_without_named_widths_has_those_of_the_tests(small):
+    biases = common.reference_network(keras).get_weights()[1::2]
+    assert [len(bias) for bias in biases] == [*small, 10]
+
+
 # --- stages -----------------------------------------------------------------------------------------------------------
 def test_a_stage_that_was_interrupted_leaves_nothing_and_one_that_ended_is_not_made_again(tmp_path):
     def interrupted():
