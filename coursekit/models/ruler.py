@@ -4,9 +4,10 @@
     quality.distance, quality.precision, quality.recall
 
 All measures compare features: 64 numbers that a small classifier finds in an image. The classifier was trained on the
-1,000 test images of `mnist5k`, which no network of notebooks 12 to 14 is trained on. Its weights lie in the course's
-`data/` and were made by `python -m coursekit.experiments.ruler`. A ruler of 64 numbers sees what tells digits apart,
-and little else: see notebook 12 for what it misses. Born in notebook 12.
+1,000 test images of `mnist5k`. At `quick` no network of notebooks 12 to 14 is trained on these; at `full` they are
+among the 60,000 training images. Its weights lie in the course's `data/` and were made by
+`python -m coursekit.experiments.ruler`. A ruler of 64 numbers sees what tells digits apart, and little else: see
+notebook 12 for what it misses. Born in notebook 12.
 """
 
 from dataclasses import dataclass
