@@ -116,8 +116,7 @@ def test_a_network_is_clustered_trained_saved_loaded_and_stripped(make, tmp_path
     assert same(plain.get_weights(), cc.load_compressed(path).get_weights())
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
-@pytest.mark.parametrize("length", [2, 4, 8])
+@pytest.mark.parametrize(("dtype", "length"), [("float32", 2), ("float16", 4), ("bfloat16", 8)])
 def test_a_file_of_vectors_takes_a_code_for_each(dtype, length, tmp_path):
     keras.utils.set_random_seed(0)
     some = [layers.Conv2D(16, 3, dtype=dtype), layers.Flatten(dtype=dtype), layers.Dense(24, dtype=dtype)]
