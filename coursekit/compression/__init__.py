@@ -23,6 +23,7 @@ _HOME_OF = {
     "UpdatePruningStep": "pruning",
     "cluster_by_sensitivity": "importance",
     "cluster_in_groups": "groups",
+    "cluster_in_vectors": "vectors",
     "cluster_scope": "clustering",
     "cluster_weights": "clustering",
     "estimate_size": "estimates",
@@ -58,3 +59,4 @@ import_module("coursekit.compression.clustering")
 import_module("coursekit.compression.entropy")
 import_module("coursekit.compression.groups")
 import_module("coursekit.compression.pruning")
+import_module("coursekit.compression.vectors")

@@ -12,29 +12,34 @@ SMALL = 2**14  # weights; below it, compiling a search costs more than it saves
 _compiled = {}
 
 
-def clustered(weights, centroids, *, keep_zeros=False, known=None):
+def clustered(weights, centroids, *, keep_zeros=False, known=None, by=None):
     """`weights` with each replaced by its nearest centroid.
 
     weights:     a float tensor of any shape; per channel, its last axis is the channels.
     centroids:   (k,) in any order, or (channels, k).
     keep_zeros:  a weight of exactly 0 stays 0 and gets no gradient.
     known:       the result, where it is at hand from an earlier call on the same values: only gradients are computed.
+    by:          (a function like `nearest`, one like `sums`) for other centroids, such as vectors; None for these two.
 
     The gradient of a weight is that of the value it was replaced by, as if nothing had happened in between (the
     straight-through estimator; Bengio, Léonard and Courville 2013). The gradient of a centroid is the sum over its
     weights (Han, Mao and Dally 2016).
     """
 
+    look_up, add_up = by or (nearest, sums)
+
     @ops.custom_gradient
     def snap(weights, centroids):
-        values, where = nearest(weights, centroids, keep_zeros) if known is None else (ops.copy(known), None)
+        values, where = look_up(weights, centroids) if known is None else (ops.copy(known), None)
+        if keep_zeros:
+            values = ops.where(weights == 0, 0.0, values)
 
         def gradient(*unused, upstream=None):
             slopes = ops.convert_to_tensor(unused[0] if upstream is None else upstream)
             if keep_zeros:
                 slopes = ops.where(weights == 0, 0.0, slopes)
-            found = nearest(weights, centroids)[1] if where is None else where
-            return slopes, _sums(slopes, found, centroids)
+            found = look_up(weights, centroids)[1] if where is None else where
+            return slopes, add_up(slopes, found, centroids)
 
         return values, gradient
 
@@ -48,14 +53,15 @@ def nearest(weights, centroids, keep_zeros=False):
     Of two that are equally near, the smaller is taken. Half precision is searched in float32, which every backend can.
     """
     look_up = _nearest if len(centroids.shape) == 1 else _nearest_per_channel
-    values, places, order = look_up(_single(weights), _single(centroids))
+    values, places, order = look_up(single(weights), single(centroids))
     values = ops.reshape(ops.cast(values, weights.dtype), weights.shape)
     if keep_zeros:
         values = ops.where(weights == 0, 0.0, values)
     return values, (places, order)
 
 
-def _single(tensor):
+def single(tensor):
+    """The tensor in float32 where it is of half precision."""
     half = keras.backend.standardize_dtype(tensor.dtype) in ("float16", "bfloat16")
     return ops.cast(tensor, "float32") if half else tensor
 
@@ -131,10 +137,10 @@ def _for_tensorflow():
     return made
 
 
-def _sums(slopes, where, centroids):
+def sums(slopes, where, centroids):
     """The gradients of the weights added up for each centroid: shaped like the centroids, in their own order."""
     places, order = where
-    kind, slopes, count = slopes.dtype, ops.reshape(_single(slopes), (-1,)), order.shape[0]
+    kind, slopes, count = slopes.dtype, ops.reshape(single(slopes), (-1,)), order.shape[0]
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf

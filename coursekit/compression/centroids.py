@@ -61,8 +61,7 @@ def initial_centroids(weights, number_of_clusters, init, *, preserve_sparsity=Fa
     """
     init = as_initialization(init)
     values = np.asarray(weights, dtype=np.float32).ravel()
-    if not np.isfinite(values).all():
-        raise CompressionError("some weights are NaN or infinite, and no centroid is near them: train the model anew")
+    check_finite(values)
     if values.size < number_of_clusters:
         raise CompressionError(f"{values.size} weights can't be put in {number_of_clusters} clusters")
     place = _PLACED_BY[init]
@@ -77,6 +76,12 @@ def initial_centroids(weights, number_of_clusters, init, *, preserve_sparsity=Fa
         placed = place(side, count, rng, True) if count and side.size else np.zeros(0)
         parts.append(np.concatenate([placed, np.zeros(count - placed.size)]))
     return np.sort(np.concatenate(parts)).astype(np.float32)
+
+
+def check_finite(values):
+    """Refuse weights that are NaN or infinite."""
+    if not np.isfinite(values).all():
+        raise CompressionError("some weights are NaN or infinite, and no centroid is near them: train the model anew")
 
 
 def _linear(values, count, rng, zero_apart):

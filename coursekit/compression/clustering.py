@@ -112,6 +112,7 @@ class ClusterWeights(WeightWrapper):
     """
 
     METHOD, VERB, PAST = "get_clusterable_weights", "cluster", "clustered"
+    BY = None  # how centroids are looked up and their gradients added up, if not as in assignment.py
 
     def __init__(
         self,
@@ -195,19 +196,23 @@ class ClusterWeights(WeightWrapper):
         for index, variable in enumerate(variables):
             weights, centroids = ops.convert_to_tensor(variable.value), self._all_centroids(index)
             known = None if training else self._recalled(index, weights, centroids)
-            values.append(clustered(weights, centroids, keep_zeros=self.preserve_sparsity, known=known))
+            values.append(clustered(weights, centroids, keep_zeros=self.preserve_sparsity, known=known, by=self.BY))
         return values
 
     def _recalled(self, index, weights, centroids):
-        return self.caches[index].recall(weights, self.centroids[index].value, centroids, self.preserve_sparsity)
+        return self.caches[index].recall(
+            weights, self.centroids[index].value, lambda: self._nearest(weights, centroids)
+        )
+
+    def _nearest(self, weights, centroids):
+        return nearest(weights, centroids, self.preserve_sparsity)[0]
 
     def final_values(self):
         """The clustered weights: NumPy arrays."""
         values = []
         for index, variable in enumerate(self.changed_variables):
             weights = ops.convert_to_tensor(variable.value)
-            nearest_values, _ = nearest(weights, self._all_centroids(index), self.preserve_sparsity)
-            values.append(ops.convert_to_numpy(nearest_values))
+            values.append(ops.convert_to_numpy(self._nearest(weights, self._all_centroids(index))))
         return values
 
     def get_config(self):
@@ -268,8 +273,11 @@ class _Cache(keras.layers.Layer):
     def load_own_variables(self, store):
         """Load nothing: what is cached no longer fits the weights, and is seen not to."""
 
-    def recall(self, weights, centroids, all_centroids, keep_zeros):
-        """The nearest centroids of the weights: from the cache if it has seen these values, or anew, and kept."""
+    def recall(self, weights, centroids, look_up):
+        """The nearest centroids of the weights: from the cache if it has seen these values, or anew, and kept.
+
+        look_up: a function of nothing that finds them anew.
+        """
         if keras.backend.backend() == "jax" and current_stateless_scope() is None:
             return None  # a function that someone else compiles must not leave its tracers behind
         same = ops.logical_and(
@@ -279,7 +287,7 @@ class _Cache(keras.layers.Layer):
         nearest_values = ops.cond(
             same,
             lambda: ops.convert_to_tensor(self.result.value),
-            lambda: ops.stop_gradient(nearest(weights, all_centroids, keep_zeros)[0]),
+            lambda: ops.stop_gradient(look_up()),
         )
         for variable, value in (
             (self.seen_weights, weights),

@@ -417,20 +417,20 @@ def _values(channel, bits, n, dtype, book):
     """n values: a codebook and indices into it, or byte by byte."""
     channel.start("codebook" if book else "values")
     if not book:
-        return _bytes(channel, bits, n, dtype)
-    values, indices = (None, None) if bits is None else np.unique(bits, return_inverse=True)
+        return by_bytes(channel, bits, n, dtype)
+    table, indices = (None, None) if bits is None else np.unique(bits, return_inverse=True)
     most = min(n, MOST_VALUES)
-    kinds = number(channel, None if bits is None else len(values), most)
+    kinds = number(channel, None if bits is None else len(table), most)
     if not kinds:
         if n:
             raise CompressedFileError("the file has a codebook without values")
         return np.zeros(0, dtype)
-    values = _bytes(channel, values, kinds, dtype)
+    table = by_bytes(channel, table, kinds, dtype)
     channel.start("indices")
-    return values[adaptive(channel, indices, n, kinds)]
+    return table[adaptive(channel, indices, n, kinds)]
 
 
-def _bytes(channel, bits, n, dtype):
+def by_bytes(channel, bits, n, dtype):
     """n values byte by byte: the first by the counts of such bytes, in this tensor and those before; the rest likewise
     where that is shorter, else as they are."""
     size = np.dtype(dtype).itemsize

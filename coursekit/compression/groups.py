@@ -1,9 +1,7 @@
 """Weight clustering with few values for each group of channels instead of each tensor. Born in notebook 19.
 
 Apple's coremltools calls a set of values a palette, and this the granularity "per_grouped_channel" with a `group_size`
-(its guide, "Palettization Overview"). Its other addition, clusters of short vectors (`cluster_dim`), is not offered: a
-vector's nearest centroid and its k-means need other methods than those of one dimension, and a file of
-`save_compressed` codes each weight by itself.
+(its guide, "Palettization Overview"). Clusters of short vectors are in vectors.py.
 """
 
 from numbers import Integral

@@ -3,7 +3,7 @@
 - all zeros: nothing more is said
 - multiples of a step, as training for size gives them: the step once, then small whole numbers (contexts.py)
 - a table of few values in their order, and for each weight how many places its value is from the one nearest to zero:
-  small whole numbers again
+  small whole numbers again; or a table of few short vectors, and for each vector of neighboring weights its place
 - as in version 1 (coder.py): for many weights, or many values
 
 The numbers of a kernel depend on how busy its input channels are, which the kernel before it tells, and the biases on
@@ -24,6 +24,9 @@ from coursekit.errors import CompressedFileError
 ZEROS, MULTIPLES, TABLE, AS_BEFORE = range(4)
 MOST_KINDS = 256  # values in a table, or multiples of one step
 MOST_MULTIPLE = 4095
+LENGTHS = (2, 4, 8)  # of vectors, each twice the one before
+MOST_VECTORS = 4096  # in a table
+FIRST = 2**16  # weights, by which a large tensor shows whether it is made of few vectors
 COSTS = (1, 4, 5, 8, 24)  # of a round at each of contexts.WIDTHS, in units of about 12 microseconds
 MOST_COST = 70_000  # of a tensor's rounds, if a larger width takes fewer
 MANY, MOST_COST_OF_MANY = 2**14, 6_000  # so many numbers other than 0 teach the contexts enough at a larger width, too
@@ -92,7 +95,7 @@ class Plan:
     how: int
     stored: np.ndarray  # the weights, (n,), of the dtype in which they are coded
     step: np.ndarray | None = None  # (1,) of this dtype
-    table: np.ndarray | None = None  # bits of the values, in their order
+    table: np.ndarray | None = None  # bits of the values, in their order; or of the vectors, (k, length)
     numbers: np.ndarray | None = None  # multiples, or places from the table's middle
     width: int | None = None  # the place in WIDTHS
     answers: tuple | None = None  # and probabilities, of all decisions
@@ -105,6 +108,9 @@ def tensor(channel, past, array, shape, dtype):
     if not n:
         return np.zeros(0, dtype)
     plan = None if array is None else _cheaper(channel, past, *_planned(past, array, shape), shape, dtype)
+    vectors = [] if plan is None or plan.how == ZEROS else _in_vectors(past, half_if_exact(array), shape)
+    if vectors:
+        plan = min([plan, *vectors], key=lambda each: _cost(channel, past, each, shape, dtype))
     channel.start("choices")
     how = int(coder.adaptive(channel, None if plan is None else np.array([plan.how]), 1, len(WAYS), "how")[0])
     found = WAYS[how](channel, past, plan, shape, dtype)
@@ -182,6 +188,35 @@ def _decided(past, plan, shape):
     return replace(plan, width=place, answers=tuple(map(np.hstack, zip(*kept, strict=True))))
 
 
+def _in_vectors(past, stored, shape):
+    """Plans with a table of vectors, one for each length of which the tensor has few different ones.
+
+    Few means no more than it has different values. Values chosen one by one make more vectors than that, and vectors
+    chosen as such make fewer.
+    """
+    bits, plans = bits_of(stored), []
+    if len(bits) > FIRST and not any(_codes(bits[:FIRST], shape)):
+        return plans
+    for length, codes, first in _codes(bits, shape):
+        if _cost_of_codes(len(codes), len(first)) <= past.left:
+            plans.append(Plan(TABLE, stored, table=bits.reshape(-1, length)[first], numbers=codes))
+    return plans
+
+
+def _codes(bits, shape):
+    """(length, the code of each vector, where each code first stands) for each length with few different vectors."""
+    values, codes = np.unique(bits, return_inverse=True)
+    kinds = len(values)
+    for length in LENGTHS:
+        if not shape or shape[-1] % length:
+            return
+        left, right = codes.reshape(-1, 2).T.astype(np.int64)
+        _, first, codes = np.unique(left * kinds + right, return_index=True, return_inverse=True)
+        kinds = len(first)
+        if kinds <= min(len(values), MOST_VECTORS, len(codes) // 2):
+            yield length, codes, first
+
+
 def _beyond(numbers, top):
     """How many of the numbers are followed by how far they are above CAP."""
     return int(np.sum(np.abs(numbers) >= CAP)) if top > CAP else 0
@@ -196,13 +231,15 @@ def _cheaper(channel, past, plan, before, shape, dtype):
     stored, layouts = bits_of(before.stored), coder.layouts_of(shape, past.periods())
     most_steps = channel.steps_left + len(stored) // 8
     before = replace(before, chosen=coder.choose(stored, layouts, stored.dtype, most_steps))
-    costs = []
-    for each in (plan, before):
-        counter = coder.Counter()
-        counter.steps_left, counter.counts = channel.steps_left, dict(channel.counts)
-        WAYS[each.how](counter, copy(past), each, shape, dtype)
-        costs.append(counter.total())
-    return plan if costs[0] <= costs[1] else before
+    return min(plan, before, key=lambda each: _cost(channel, past, each, shape, dtype))
+
+
+def _cost(channel, past, plan, shape, dtype):
+    """The bits that a plan would take."""
+    counter = coder.Counter()
+    counter.steps_left, counter.counts = channel.steps_left, dict(channel.counts)
+    WAYS[plan.how](counter, copy(past), plan, shape, dtype)
+    return counter.total()
 
 
 # --- the four ways ----------------------------------------------------------------------------------------------------
@@ -222,12 +259,47 @@ def _multiples(channel, past, plan, shape, dtype):
 def _from_table(channel, past, plan, shape, dtype):
     stored = _stored(channel, plan, dtype)
     channel.start("codebook")
-    table = _table(channel, None if plan is None else plan.table, stored)
+    kinds = _kinds(channel, plan)
+    if kinds > MOST_KINDS:
+        length = LENGTHS[kinds - MOST_KINDS - 1]
+        return _from_vectors(channel, past, plan, shape, length, stored).astype(dtype)
+    table = _table(channel, None if plan is None else plan.table, kinds, stored)
     middle = middle_of(table, stored)
     places = _numbers(channel, past, plan, shape, max(middle, len(table) - 1 - middle)) + middle
     if places.min() < 0 or places.max() >= len(table):
         raise CompressedFileError("the file has places that are not in its table")
     return table[places].view(stored).astype(dtype)
+
+
+def _kinds(channel, plan):
+    """How many values are in the table, up to MOST_KINDS. A larger number says that it has vectors, and their length:
+    MOST_KINDS + 1 for the first of LENGTHS, and so on.
+    """
+    kinds = None
+    if plan is not None:
+        kinds = len(plan.table)
+        if plan.table.ndim == 2:
+            kinds = MOST_KINDS + 1 + LENGTHS.index(plan.table.shape[1])
+    return 1 + coder.number(channel, None if kinds is None else kinds - 1, MOST_KINDS + len(LENGTHS) - 1)
+
+
+def _from_vectors(channel, past, plan, shape, length, stored):
+    """A tensor, flat, from a table of vectors and codes. Codes have no order, so their counts must do to code them."""
+    count = int(np.prod(shape, dtype=np.int64)) // length
+    if not shape or shape[-1] % length:
+        raise CompressedFileError("the file has vectors that don't fit in its tensors")
+    table = None if plan is None else plan.table
+    kinds = 1 + coder.number(channel, None if table is None else len(table) - 1, min(count, MOST_VECTORS) - 1)
+    past.spend(_cost_of_codes(count, kinds))
+    bits = coder.by_bytes(channel, None if table is None else table.reshape(-1), kinds * length, f"u{stored.itemsize}")
+    channel.start("indices")
+    codes = coder.adaptive(channel, None if plan is None else plan.numbers, count, kinds)
+    return bits.reshape(kinds, length)[codes].reshape(-1).view(stored)
+
+
+def _cost_of_codes(count, kinds):
+    """At least as much as the rounds of coder.adaptive, whose number grows with the logarithm of `count`."""
+    return 12 * int(count).bit_length() * (1 + kinds // 256)
 
 
 def _as_before(channel, past, plan, shape, dtype):
@@ -357,11 +429,10 @@ def middle_of(table, dtype):
     return negatives - 1 if closer else negatives
 
 
-def _table(channel, table, dtype):
-    """Values in their order: how many, how many of them negative, then how far each is from the one before, as bits."""
+def _table(channel, table, kinds, dtype):
+    """Values in their order: how many of them negative, then how far each is from the one before, as bits."""
     width = 8 * dtype.itemsize
     sign = 1 << width - 1
-    kinds = coder.number(channel, None if table is None else len(table) - 1, MOST_KINDS - 1) + 1
     below = coder.choice(channel, None if table is None else int(np.sum(table >= sign)), kinds + 1)
     sides = [None, None] if table is None else [np.sort(table[table >= sign]), table[table < sign]]
     found = []

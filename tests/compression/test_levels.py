@@ -165,6 +165,126 @@ def test_values_that_float16_holds_make_a_shorter_table():
     assert long - short > 9
 
 
+# --- vectors ----------------------------------------------------------------------------------------------------------
+def of_vectors(shape, length, kinds, dtype="float32", seed=0):
+    """A tensor made of so many different vectors along its last axis."""
+    rng = np.random.default_rng(seed)
+    table = rng.normal(size=(kinds, length)).astype(_dtype(dtype))
+    return table[rng.integers(0, kinds, int(np.prod(shape)) // length)].reshape(shape)
+
+
+def without_vectors(tensors):
+    """(bytes, ways) as if there were no vectors."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(levels, "_in_vectors", lambda *given: [])
+        return check(tensors)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(
+    ("shape", "length", "kinds"),
+    [((40, 32), 2, 16), ((40, 32), 4, 16), ((3, 3, 8, 16), 8, 5), ((90, 10), 2, 4), ((512,), 4, 6), ((9, 7, 12), 4, 9)],
+)
+def test_few_vectors_take_a_table_and_a_code_for_each(shape, length, kinds, dtype):
+    tensor = of_vectors(shape, length, kinds, dtype)
+    size, ways = check([tensor])
+    codes = tensor.size / length * np.log2(kinds) / 8
+    table = kinds * length * tensor.dtype.itemsize
+    learned = kinds * np.log2(tensor.size / length) / 16 + 8  # bytes: the shares of the codes, and small things
+    assert size < codes + table + learned and ways == [levels.TABLE]
+    assert size < without_vectors([tensor])[0]
+
+
+def test_vectors_of_another_length_and_odd_ones_come_back():
+    for shape, length, kinds in (((30, 9), 3, 4), ((30, 12), 6, 4), ((30, 16), 16, 3), ((1, 2), 2, 1), ((4, 2), 2, 2)):
+        check([of_vectors(shape, length, kinds)])
+    tensor = of_vectors((40, 8), 4, 5)
+    tensor[tensor == tensor[0, 0]] = -0.0
+    tensor[tensor == tensor[0, 1]] = np.inf
+    tensor[tensor == tensor[0, 2]] = np.nan
+    check([tensor, tensor.astype("float16"), tensor])
+
+
+def test_a_large_tensor_shows_by_its_first_weights_whether_it_is_made_of_few_vectors(monkeypatch):
+    assert check([of_vectors((600, 400), 4, 64)])[0] < 60_000 * 6 / 8 + 64 * 16 + 200
+    seen, codes = [], levels._codes
+    monkeypatch.setattr(levels, "_codes", lambda bits, shape: seen.append(len(bits)) or codes(bits, shape))
+    rng = np.random.default_rng(0)
+    for other in (rng.normal(size=(600, 400)), rng.normal(size=9)[rng.integers(0, 9, (600, 400))]):
+        levels._in_vectors(levels.Past(), other.astype("float32").reshape(-1), other.shape)
+    assert seen == [levels.FIRST] * 2
+
+
+def test_values_chosen_one_by_one_are_not_taken_for_vectors():
+    rng = np.random.default_rng(0)
+    for values in (2, 3, 4, 16):
+        tensor = rng.normal(size=values).astype("float32")[rng.integers(0, values, (60, 40))]
+        assert levels._in_vectors(levels.Past(), tensor.reshape(-1), tensor.shape) == []
+
+
+@few
+@given(st.data(), st.sampled_from(FLOATS), st.sampled_from([1, 2, 3, 4, 8]), st.integers(1, 9))
+def test_tensors_of_few_vectors_come_back(data, kind, length, kinds):
+    shape = (*data.draw(hnp.array_shapes(min_dims=0, max_dims=3, max_side=6)), length * data.draw(st.integers(1, 4)))
+    check([of_vectors(shape, length, kinds, kind, data.draw(st.integers(0, 99)))] * 2)
+
+
+def start_of_vectors(kinds, most=levels.MOST_VECTORS):
+    """The beginning of a tensor of vectors of 4, as `levels.tensor` would write it, and nothing after it."""
+    writer = coder.Writer()
+    coder.adaptive(writer, np.array([levels.TABLE]), 1, len(levels.WAYS), "how")
+    coder.choice(writer, 0, 2)  # float32
+    coder.number(writer, levels.MOST_KINDS + 1, levels.MOST_KINDS + 2)  # the second of three lengths
+    coder.number(writer, kinds - 1, most - 1)
+    return writer.content() + bytes(99)
+
+
+def test_vectors_that_do_not_fit_and_tables_that_are_too_long_are_refused():
+    def read_as(content, shape, past=None):
+        return levels.tensor(coder.Reader(content), past or levels.Past(), None, shape, np.dtype("float32"))
+
+    for shape in ((9000, 6), (9000, 2), (4, 9001), (), (3,)):
+        with pytest.raises(CompressedFileError, match="vectors that don't fit in its tensors"):
+            read_as(start_of_vectors(3), shape)
+    with pytest.raises(CompressedFileError, match="where at most"):
+        read_as(start_of_vectors(100, most=127), (64, 4))  # as many digits as 64 has, and a table too long for it
+    spent = levels.Past()
+    spent.left = 100
+    with pytest.raises(CompressedFileError, match="more steps to decode"):
+        read_as(start_of_vectors(3), (9000, 4), spent)
+
+
+def test_the_writer_keeps_to_the_budget_with_vectors_too(monkeypatch):
+    monkeypatch.setattr(levels, "BUDGET", 400)
+    tensors = [of_vectors((64, 64), 4, 16, seed=seed) for seed in range(8)]
+    check(tensors)
+
+
+@pytest.mark.parametrize(("count", "kinds"), [(1, 2), (10, 2), (31, 300), (1000, 3), (50_000, 17)])
+def test_the_cost_of_codes_is_no_less_than_the_rounds_that_they_take(count, kinds):
+    class Counting(coder.Counter):
+        rounds = 0
+
+        def categorical(self, shares):
+            self.rounds += 1
+            return super().categorical(shares)
+
+    channel = Counting()
+    coder.adaptive(channel, np.random.default_rng(0).integers(0, kinds, count), count, kinds)
+    assert channel.rounds <= levels._cost_of_codes(count, kinds)
+
+
+@few
+@given(st.lists(st.tuples(st.integers(0, 2**16), st.integers(0, 255)), min_size=1, max_size=3))
+def test_altered_bytes_of_vectors_are_read_as_something_or_refused(changes):
+    tensors = [of_vectors((16, 16), 4, 5), of_vectors((30,), 2, 3)]
+    altered = bytearray(written(tensors)[0])
+    for at, byte in changes:
+        altered[at % len(altered)] = byte
+    with suppress(CompressedFileError):
+        assert [one.shape for one in read(bytes(altered), tensors)] == [one.shape for one in tensors]
+
+
 # --- frames -----------------------------------------------------------------------------------------------------------
 def test_a_dense_layer_after_a_convolution_sees_a_picture():
     past = levels.Past()
