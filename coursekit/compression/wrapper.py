@@ -19,6 +19,7 @@ from coursekit.compression.model_copy import (
     copy_layer,
     copy_model,
     copy_state,
+    freeze_like,
     is_chosen,
     nothing_chosen,
     plain_config,
@@ -26,7 +27,13 @@ from coursekit.compression.model_copy import (
 )
 from coursekit.compression.probe import batch_of, check_same
 from coursekit.errors import CompressionError
-from coursekit.keras_internals import every_layer, inner_layers, replace_inner_layers, substituted
+from coursekit.keras_internals import (
+    every_layer,
+    inner_layers,
+    replace_inner_layers,
+    substituted,
+    take_arguments_of,
+)
 
 
 class WeightWrapper(keras.layers.Wrapper):
@@ -45,6 +52,7 @@ class WeightWrapper(keras.layers.Wrapper):
         kwargs.setdefault("trainable", layer.trainable)
         kwargs["dtype"] = layer.variable_dtype  # the weights themselves are changed, not a rounded copy of them
         super().__init__(layer, **kwargs)
+        take_arguments_of(self, layer)
         self.autocast = False
         self.supports_masking = True
         self.positions = None if positions is None else [int(position) for position in positions]
@@ -99,15 +107,15 @@ class WeightWrapper(keras.layers.Wrapper):
         self.make_state(chosen, [names.get(id(weight), f"{self.name}/{weight.name}") for weight in chosen])
         self.built = True
 
-    def call(self, inputs, *args, training=None, **kwargs):
-        """Call the layer with its weights changed."""
+    def call(self, *args, training=None, **kwargs):
+        """Call the layer, with the arguments that it takes and its weights changed."""
         if not self.positions:
-            return self.layer(inputs, *args, **kwargs)
+            return self.layer(*args, **kwargs)
         if isinstance(self.layer, keras.layers.SpectralNormalization):
-            return self._call_normalized(inputs, bool(training))
+            return self._call_normalized(*args, **kwargs, training=bool(training))
         variables = self.changed_variables
         with substituted(variables, self.changed(variables, bool(training))):
-            return self.layer(inputs, *args, **kwargs)
+            return self.layer(*args, **kwargs)
 
     def _call_normalized(self, inputs, training):
         """Call a SpectralNormalization: it divides its own kernel at each step of training, before it is changed."""
@@ -406,6 +414,7 @@ def _without_wrappers(model, bare):
         copy = keras.saving.deserialize_keras_object(config["model"], safe_mode=False)
     copy.name = model.name
     run_on_zeros(copy, config["shapes"])
+    copy.trainable = model.trainable
     layers = {}
     for place, (mine, its) in enumerate(zip(inner_layers(copy), inner_layers(model), strict=True)):
         if place in model.places_of_wrappers:
@@ -413,9 +422,11 @@ def _without_wrappers(model, bare):
         else:
             mine.set_weights(its.get_weights())
             copy_state(mine, its)
+            freeze_like(mine, its)
     replace_inner_layers(copy, layers)
     for mine, its in zip(_own_weights(copy), _own_weights(model), strict=True):
         mine.assign(its)
+        mine.trainable = its.trainable
     compile_like(copy, model)
     return copy
 
