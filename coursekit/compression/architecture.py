@@ -863,5 +863,9 @@ def _for_this_keras(value):
 
 
 def weights_of(model):
-    """[(name, shape, dtype)] of a model's weights, in Keras's order; also of a model that has no values."""
-    return [(weight.name, tuple(weight.shape), str(weight.dtype)) for weight in model.weights]
+    """[(name, shape, dtype)] of a model's weights, in Keras's order; also of a model that has no values.
+
+    Weights to which their class gives no name, and Keras variable, variable_1 and so on, all count as "variable".
+    """
+    names = [re.sub(r"^variable_\d+$", "variable", weight.name) for weight in model.weights]
+    return [(name, tuple(one.shape), str(one.dtype)) for name, one in zip(names, model.weights, strict=True)]

@@ -20,7 +20,7 @@ from coursekit.compression.sparsity import (
     polynomial_sparsity,
     spread_blocks,
 )
-from coursekit.compression.wrapper import WeightWrapper, strip, wrap, wrappers_in
+from coursekit.compression.wrapper import WeightWrapper, strip, wrap, wrap_each, wrappers_in
 from coursekit.errors import CompressionError
 from coursekit.keras_internals import every_layer, own_trainable_variables
 
@@ -179,8 +179,9 @@ def prune_low_magnitude(
         if not isinstance(thing, keras.Layer):
             raise CompressionError(f"a Keras model, a layer or a list of layers is needed, and this is {thing!r}")
     several = isinstance(to_prune, list | tuple)
-    wrapped = [wrap(thing, layers, PruneLowMagnitude, settings, one_of_several=several) for thing in things]
-    return wrapped if several else wrapped[0]
+    if several:
+        return wrap_each(things, layers, PruneLowMagnitude, settings)
+    return wrap(things[0], layers, PruneLowMagnitude, settings)
 
 
 def _checked_structure(sparsity_m_by_n, block_size, block_pooling_type, per_layer):

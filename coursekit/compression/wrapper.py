@@ -257,6 +257,12 @@ def wrap(thing, rule, kind, settings, one_of_several=False):
     return _wrap_inside(thing, chosen, exchange)
 
 
+def wrap_each(things, rule, kind, settings):
+    """What `wrap` gives for each layer of a list; a layer that stands in it twice is wrapped once, for both places."""
+    wrapped = {id(thing): wrap(thing, rule, kind, settings, one_of_several=True) for thing in things}
+    return [wrapped[id(thing)] for thing in things]
+
+
 def _wrap_layer(layer, rule, kind, settings, one_of_several):
     if isinstance(layer, kind) and one_of_several:
         return copy_layer(layer)
@@ -264,12 +270,22 @@ def _wrap_layer(layer, rule, kind, settings, one_of_several):
         if rule is not None:
             raise CompressionError(f"{layer.name!r} has no weights yet to choose from: build it, or leave out layers=")
         check_is_plain(layer, ())
+        _check_is_built_for_one(layer)
         return kind(copy_layer(layer), **settings)
     if one_of_several and not _large_enough(layer, rule, kind, settings)[0]:
         return copy_layer(layer)
     chosen = _chosen_or_refused(layer, rule, kind, settings)
     positions = [position for position, weight in enumerate(layer.weights) if id(weight) in chosen]
     return _built(kind(copy_layer(layer), positions=positions, **settings))
+
+
+def _check_is_built_for_one(layer):
+    """Refuse a layer without weights that is built for the shapes of several inputs, such as attention."""
+    needed = [one for one in inspect.signature(layer.build).parameters.values() if one.default is one.empty]
+    if sum(one.kind is one.POSITIONAL_OR_KEYWORD for one in needed) > 1:
+        raise CompressionError(
+            f"{layer.name!r} has no weights yet, and gets them for several inputs: call it on data once, then wrap it"
+        )
 
 
 def _wrap_before_it_is_built(model, rule, kind, settings):

@@ -660,6 +660,26 @@ def layers_without_weights_pass_through_a_list():
         assert len(wrappers_in(sequential(*again))) == 2  # now that they are built, it is known
 
 
+def a_layer_that_stands_in_a_list_twice_stays_one():
+    dense = layers.Dense(6)
+    for built in (False, True):
+        if built:
+            dense.build((None, 6))
+        for wrapped in (cc.cluster_weights([dense, layers.ReLU(), dense], 3), cc.prune_low_magnitude([dense] * 2)):
+            assert wrapped[0] is wrapped[-1]
+            model = sequential(*wrapped)
+            assert len(wrappers_in(model)) == 1 and outputs(model).shape == X.shape
+
+
+def attention_in_a_list_is_built_first():
+    attention, x = layers.MultiHeadAttention(2, 3), rng.normal(size=(2, 5, 4)).astype("float32")
+    with pytest.raises(CompressionError, match="for several inputs: call it on data once, then wrap it"):
+        cc.cluster_weights([attention], 3)
+    before = array(attention(x, x))
+    (pruned,) = cc.prune_low_magnitude([attention])
+    assert np.array_equal(array(pruned(query=x, value=x, training=False)), before)
+
+
 def a_sequential_without_an_input_is_wrapped_when_it_is_built():
     model = keras.Sequential([layers.Dense(4), layers.Dropout(0.5), layers.Dense(3, name="last")])
     clustered = cc.cluster_weights(model, 3)
@@ -735,6 +755,8 @@ CASES = (
     normalization_beside_grouped_attention_is_left_alone,
     convolutional_cells_are_clustered,
     layers_without_weights_pass_through_a_list,
+    a_layer_that_stands_in_a_list_twice_stays_one,
+    attention_in_a_list_is_built_first,
     a_sequential_without_an_input_is_wrapped_when_it_is_built,
     layers_that_are_wrapped_already_stay_so,
     a_layer_with_fewer_weights_than_clusters_stays_as_it_is,
