@@ -8,6 +8,7 @@ course is tested with, and a failure repeats the sentence. Keras is imported whe
 
 import contextlib
 import copy
+import inspect
 import random
 
 FUNCTIONAL_MODULE = "keras.src.models.functional"
@@ -65,6 +66,19 @@ def replace_inner_layers(layer, replacements):
         known.add(id(new))
     if hasattr(layer, "_track_variables"):
         layer._track_variables()
+
+
+def take_arguments_of(wrapper, layer):
+    """Let a wrapper be called as the layer in it: query=x, value=y for an attention, and training wherever it is given.
+
+    Relies on: a layer's arguments are bound by its _call_signature, which names the tensors among them and their masks.
+    """
+    signature = inspect.signature(layer.call)
+    parameters = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    rest = [one for one in signature.parameters.values() if one.kind is one.VAR_KEYWORD]
+    if "training" not in signature.parameters:
+        parameters.append(inspect.Parameter("training", inspect.Parameter.KEYWORD_ONLY, default=None))
+    wrapper._call_signature = signature.replace(parameters=[*parameters, *rest])
 
 
 def own_trainable_variables(layer):

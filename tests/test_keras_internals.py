@@ -229,6 +229,35 @@ class FiveInSecondPlace(layers.Layer):
         return x + ops.sum(self.five)
 
 
+def test_take_arguments_of():
+    class Around(layers.Wrapper):
+        def __init__(self, layer):
+            super().__init__(layer)
+            internals.take_arguments_of(self, layer)
+
+        def call(self, *args, training=None, **named):
+            self.told = training
+            return self.layer(*args, **named)
+
+        def compute_output_spec(self, *args, **named):
+            named.pop("training", None)
+            return self.layer.compute_output_spec(*args, **named)
+
+    with promise("take_arguments_of"):
+        x = keras.random.normal((2, 5, 4), seed=1)
+        attention = layers.MultiHeadAttention(2, 3)
+        wanted = attention(query=x, value=x, use_causal_mask=True)
+        wrapper = Around(attention)
+        found = wrapper(query=x, value=x, use_causal_mask=True, training=True)
+        assert np.array_equal(ops.convert_to_numpy(found), ops.convert_to_numpy(wanted)) and wrapper.told is True
+        inputs = keras.Input((5, 4))
+        model = keras.Model(inputs, wrapper(query=inputs, value=inputs, use_causal_mask=True))
+        assert np.array_equal(ops.convert_to_numpy(model(x, training=False)), ops.convert_to_numpy(wanted))
+        dense = Around(layers.Dense(2))
+        dense(x, training=True)
+        assert dense.told is True
+
+
 def test_zeros_for_weights():
     def made():
         cells = layers.LSTM(3, recurrent_initializer="orthogonal", bias_initializer="ones")

@@ -209,7 +209,8 @@ _KEYS = {  # class: the keywords that are left out where they have their usual v
 _KEYS = {name: tuple(keys.split()) for name, keys in _KEYS.items()}
 _PER_AXIS = ("kernel_size", "strides", "dilation_rate", "pool_size", "size")  # [3, 3] of a Conv2D is written 3
 _ENDS = ("input_layers", "output_layers")
-_READY = ("layers", *_ENDS, "in", "name", "#", "&", "-")  # keywords with rules of their own
+_BESIDE = {"&": "shared_object_id", "!": "frozen"}  # what stands beside the keywords of an object
+_READY = ("layers", *_ENDS, "in", "name", "#", "-", *_BESIDE)  # keywords with rules of their own
 _MASKED = ("BatchNormalization", "Sequential", "Functional")  # called with mask=None where no mask is known
 
 
@@ -273,7 +274,8 @@ _DICTIONARIES = {1: _WORDS, 2: _WORDS + _NETWORK}  # of each version of the form
 # Long is what Keras's serialize_keras_object gives, as JSON. Short: an object is a list [class, {keywords}] with the
 # keywords that have unusual values; a tensor between layers is ["@", how many layers back], then node and output where
 # they are not 0; a list that begins with a string is written ["=", string, ...]. Keywords that Keras doesn't have:
-# "#" the number in the name, "&" the number of a shared layer, "in" what a layer is called on, "-" what is not there.
+# "#" the number in the name, "&" the number of a shared layer, "in" what a layer is called on, "-" what is not there,
+# and of the whole model "!" the numbers of frozen layers and weights, where its own configuration doesn't say so.
 
 
 def describe(model):
@@ -310,6 +312,8 @@ def _tidy(value, numbers):
         shared = value.pop("shared_object_id")
         if _is_layer(value):
             value["shared_object_id"] = numbers.setdefault(shared, len(numbers))
+    if _token(value) == "Sequential" and "dtype" in value["config"]:
+        value["config"]["dtype"] = copy.deepcopy(_FLOAT32)  # its layers' count; Keras takes the one in force for it
     return value
 
 
@@ -390,8 +394,7 @@ class _Shorten:
         config, words = dict(value["config"]), {}
         if _is_layer(value):
             words = self.name(value["class_name"], config.pop("name"))
-        if "shared_object_id" in value:
-            words["&"] = value["shared_object_id"]
+        words |= {short: value[long] for short, long in _BESIDE.items() if long in value}
         for key in _usual_keys(token):
             if key not in config:
                 words.setdefault("-", []).append(key)
@@ -460,8 +463,7 @@ class _Lengthen:
             name = words.pop("name", None)
             name = self.names.given(value["class_name"], words.pop("#", None)) if name is None else name
             value["config"]["name"] = name
-        if "&" in words:
-            value["shared_object_id"] = words.pop("&")
+        value |= {long: words.pop(short) for short, long in _BESIDE.items() if short in words}
         absent = words.pop("-", [])
         words.pop("in", None)
         layers = words.pop("layers", None)
@@ -589,7 +591,7 @@ def _named(token):
     return {"module": module, "class_name": token, "config": {}, "registered_name": registered}
 
 
-def _refusal(name, is_function=False):
+def _refusal(name, is_function=False, module=""):
     if name in _TABLES:
         return CompressedFileError(
             f"{name!r} makes numbers of words or of other numbers by a table, and a compressed file holds no tables: "
@@ -612,6 +614,12 @@ def _refusal(name, is_function=False):
             f"{name[:80]!r} is none of Keras's own activations, and a compressed file holds no code: if you trust the "
             f"function, hand it over where the file is saved and where it is loaded: custom_objects={{{name[:80]!r}: "
             f"{name[:80]}}}"
+        )
+    if module.rpartition(".")[0] == OPERATION_MODULES["numpy"].rpartition(".")[0]:
+        return CompressedFileError(
+            f"{name[:80]!r} is a function of keras.ops that a compressed file may not name: take one of Keras's layers "
+            f"for it, or hand it over where the file is saved and where it is loaded: custom_objects={{{name[:80]!r}: "
+            f"kind}}, where kind is the class of that name among type(one) for one in model.operations"
         )
     return CompressedFileError(
         f"{str(name)[:80]!r} is none of Keras's own layers that a compressed file may name. Strip the model of "
@@ -735,7 +743,7 @@ def _check_object(value, most, trusted):
         return None
     token = _token(value)
     if token is None or not _is_operation(value):
-        raise _refusal(name)
+        raise _refusal(name, module=str(value.get("module")))
     if config.get("unroll") or config.get("power_iterations", 1) > MOST_LOOPS:
         raise CompressedFileError(f"the file describes a {name} that is unrolled step by step, which is not built here")
     size = 1
@@ -796,13 +804,24 @@ def build(description, custom_objects=None):
 
 
 def _freeze(model, description):
-    """Freeze the Sequential models that were frozen as a whole, which Keras forgets when it builds them."""
+    """Freeze what a description names, and the Sequential models that were frozen as a whole, which Keras forgets."""
     from keras import Sequential
 
+    if "frozen" in description:
+        return _freeze_by_number(model, description["frozen"])
     frozen = {config.get("name") for config in _frozen(description)}
     for layer in every_layer(model) if frozen else ():
         if layer.name in frozen and isinstance(layer, Sequential):
             layer.trainable = False
+    return None
+
+
+def _freeze_by_number(model, frozen):
+    from coursekit.compression.model_copy import set_frozen
+
+    if not (isinstance(frozen, list) and len(frozen) == 2 and all(isinstance(some, list) for some in frozen)):
+        raise CompressedFileError("what the file describes as frozen makes no sense")
+    set_frozen(model, frozen)
 
 
 def _frozen(value):
@@ -844,5 +863,9 @@ def _for_this_keras(value):
 
 
 def weights_of(model):
-    """[(name, shape, dtype)] of a model's weights, in Keras's order; also of a model that has no values."""
-    return [(weight.name, tuple(weight.shape), str(weight.dtype)) for weight in model.weights]
+    """[(name, shape, dtype)] of a model's weights, in Keras's order; also of a model that has no values.
+
+    Weights to which their class gives no name, and Keras variable, variable_1 and so on, all count as "variable".
+    """
+    names = [re.sub(r"^variable_\d+$", "variable", weight.name) for weight in model.weights]
+    return [(name, tuple(one.shape), str(one.dtype)) for name, one in zip(names, model.weights, strict=True)]

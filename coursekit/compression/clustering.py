@@ -11,7 +11,7 @@ from keras import ops
 from coursekit.compression.assignment import clustered, nearest
 from coursekit.compression.centroids import CentroidInitialization, as_initialization, initial_centroids
 from coursekit.compression.model_copy import check_is_keras_3
-from coursekit.compression.wrapper import WeightWrapper, strip, wrap
+from coursekit.compression.wrapper import WeightWrapper, strip, wrap, wrap_each
 from coursekit.errors import CompressionError
 from coursekit.keras_internals import current_stateless_scope
 
@@ -62,7 +62,7 @@ def cluster_weights(
         "seed": int(seed),
     }
     if isinstance(to_cluster, list | tuple):
-        return [wrap(layer, layers, ClusterWeights, settings, one_of_several=True) for layer in to_cluster]
+        return wrap_each(to_cluster, layers, ClusterWeights, settings)
     return wrap(to_cluster, layers, ClusterWeights, settings)
 
 

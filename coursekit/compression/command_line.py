@@ -66,9 +66,11 @@ def compress(
         model = load(source)
         if "y" in arrays and not model.compiled:
             raise CompressionError(
-                f"{source} is not compiled, so nothing says by what loss to train it: compile it before you save "
-                "it, or leave y out of the data"
+                f"{source} is not compiled, or in a way that can't be read here, so nothing says by what loss to train "
+                "it: compile it with a loss of Keras's own and save it as .keras, or leave y out of the data"
             )
+        if arrays:
+            _check_fits(model, arrays, data)
         bar.update()
         lines = []
         if for_size:
@@ -166,7 +168,10 @@ def load(path):
     try:
         model = keras.saving.load_model(path)
     except Exception as error:  # a file that is no model, classes that are not known here: Keras says so in many ways
-        raise CompressedFileError(f"Keras can't load {path} ({_first_line(error)})") from error
+        try:
+            model = keras.saving.load_model(path, compile=False)  # with a loss of one's own, say
+        except Exception:
+            raise CompressedFileError(f"Keras can't load {path} ({_first_line(error)})") from error
     if not isinstance(model, keras.Model):
         raise CompressedFileError(f"{path} holds a {type(model).__name__} and no model")
     return model
@@ -177,7 +182,7 @@ def read_data(path):
     try:
         with np.load(path, allow_pickle=False) as found:
             arrays = {name: found[name] for name in found.files}
-    except (OSError, ValueError, zipfile.BadZipFile, AttributeError) as error:
+    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, AttributeError) as error:  # TypeError: .npy
         raise CompressionError(f"{path} can't be read as an .npz file ({_first_line(error)})") from error
     names = {name: next((n for n in (name, f"{name}_train") if n in arrays), None) for name in ("x", "y")}
     if names["x"] is None:
@@ -185,9 +190,33 @@ def read_data(path):
             f"{path} holds {', '.join(arrays) or 'nothing'}: save inputs as x, and targets as y, with np.savez"
         )
     chosen = {name: arrays[key] for name, key in names.items() if key is not None}
+    if not all(array.ndim and len(array) for array in chosen.values()):
+        raise CompressionError(f"{path} has no rows: save x, and y, with one row for each example")
     if len({len(array) for array in chosen.values()}) > 1:
         raise CompressionError(f"{path} has {len(chosen['x'])} inputs and {len(chosen['y'])} targets; give as many")
     return chosen
+
+
+def _check_fits(model, arrays, data):
+    """Refuse data on which the model can't be run, or from which it can't be trained, before any work is done."""
+    x, y = arrays["x"][:ROWS], arrays.get("y", ())[:ROWS]
+    inputs = getattr(model, "inputs", None) or []
+    takes = f"takes {', '.join(str(tuple(one.shape)) for one in inputs)}, and " if inputs else ""
+    try:
+        model.predict(x, verbose=0)
+    except Exception as error:  # each layer, and each backend, says in its own way what it doesn't take
+        raise CompressionError(
+            f"the model can't be run on x of {data}: it {takes}x is {x.shape} of {x.dtype}. Give rows as it takes "
+            "them, with numbers that its embeddings have; compress a model of several inputs in Python"
+        ) from error
+    try:
+        if len(y):
+            model.evaluate(x, y, verbose=0)
+    except Exception as error:  # each loss says in its own way what it doesn't take
+        raise CompressionError(
+            f"the model can't be trained on y of {data}, which is {y.shape} of {y.dtype}: its answers are "
+            f"{tuple(model.output_shape)}. Give targets as its loss takes them, or leave y out"
+        ) from error
 
 
 def _pruned_and_clustered(model, clusters, prune, pattern, blocks, rule, arrays, epochs, bar):

@@ -24,7 +24,7 @@ import numpy as np
 from keras import ops
 
 from coursekit.compression.model_copy import check_is_keras_3
-from coursekit.compression.wrapper import WeightWrapper, strip, wrap, wrappers_in
+from coursekit.compression.wrapper import WeightWrapper, strip, wrap, wrap_each, wrappers_in
 from coursekit.errors import CompressionError
 from coursekit.keras_internals import current_stateless_scope, every_layer, own_losses, own_trainable_variables
 
@@ -64,8 +64,9 @@ def penalize_entropy(to_penalize, price=1e-5, ramp_steps=0, layers=None, biases=
         check_is_keras_3(thing)
         if not isinstance(thing, keras.Layer):
             raise CompressionError(f"a Keras model, a layer or a list of layers is needed, and this is {thing!r}")
-    wrapped = [wrap(thing, layers, EntropyPenalized, settings, one_of_several=several) for thing in things]
-    return wrapped if several else wrapped[0]
+    if several:
+        return wrap_each(things, layers, EntropyPenalized, settings)
+    return wrap(things[0], layers, EntropyPenalized, settings)
 
 
 def strip_entropy(model, check=True):

@@ -183,12 +183,7 @@ def save_compressed(model, path, *, codebook="float32", others="float32", names=
     _check_states(model)
     if check is not False:
         _check_predictions(model, described, custom_objects, inputs)
-    arrays = []
-    for weight in model.weights:
-        try:
-            arrays.append(promised(_array(weight), codebook, others))
-        except CompressedFileError as error:
-            raise CompressedFileError(f"{weight.path} can't be saved: {error}") from error
+    arrays = _all_promised(model, map(_array, model.weights), codebook, others)
     with late_progress(2 * len(arrays), "compressing", unit="tensor") as bar:
         stream, parts = _encode(arrays, bar)
         decoded = _decode(stream, architecture.weights_of(model), bar)
@@ -204,6 +199,17 @@ def save_compressed(model, path, *, codebook="float32", others="float32", names=
     except FileNotWritten as error:
         raise CompressedFileError(str(error)) from error
     return _summary(model, str(path), arrays, content, described, stream, parts, codebook, others)
+
+
+def _all_promised(model, arrays, codebook, others):
+    """What is `promised` of the arrays, which are the model's weights or stand for them; a refusal names the weight."""
+    found = []
+    for weight, array in zip(model.weights, arrays, strict=True):
+        try:
+            found.append(promised(array, codebook, others))
+        except CompressedFileError as error:
+            raise CompressedFileError(f"{weight.path} can't be saved: {error}") from error
+    return found
 
 
 def _check_model(model):
@@ -229,8 +235,14 @@ def _check_model(model):
 
 def _described(model, names, custom_objects):
     """The architecture's bytes, from which a model with the same weights was built on trial."""
+    from coursekit.compression.model_copy import frozen_in
+
     description = architecture.describe(model)
     architecture.check(description, 2**53, custom_objects or {})
+    with without_memory():
+        frozen = frozen_in(architecture.build(architecture.without_states(description), custom_objects))
+    apart = {"frozen": frozen_in(model)} if frozen != frozen_in(model) else {}
+    description |= apart
     described = architecture.pack(description, names)
     unpacked, wanted = architecture.unpack(described), described
     trial = architecture.without_states(unpacked)
@@ -238,11 +250,16 @@ def _described(model, names, custom_objects):
         wanted = architecture.pack(architecture.without_states(description), names)
     with without_memory():
         again = architecture.build(trial, custom_objects)
-        same = architecture.pack(architecture.describe(again), names) == wanted
-    if not same or architecture.weights_of(again) != architecture.weights_of(model):
+        same = architecture.pack(architecture.describe(again) | apart, names) == wanted
+    if (
+        not same
+        or frozen_in(again) != frozen_in(model)
+        or architecture.weights_of(again) != architecture.weights_of(model)
+    ):
         raise CompressedFileError(
             f"{model.name!r} doesn't come back from its own configuration: its layers, or the shapes of its weights, "
-            "differ. Layers shared between nested models and changes made after building are not in a configuration"
+            "differ. Layers shared between nested models, changes made after building, and what get_config of a class "
+            "of your own leaves out (its name, too) are not in a configuration"
         )
     return described
 
@@ -342,7 +359,7 @@ def file_size(model, arrays, *, codebook="float32", others="float32", names=True
     """
     _check_model(model)
     described = _described(model, names, custom_objects)
-    stream, _ = _encode([promised(array, codebook, others) for array in arrays])
+    stream, _ = _encode(_all_promised(model, arrays, codebook, others))
     return _START + len(_varint(4 * len(described))) + len(described) + len(stream)
 
 

@@ -78,7 +78,7 @@ def chosen_weights(model, rule=None, *, method, verb, passed_over=()):
             continue
         for leaf in _leaves(unit):
             for name, variable in _weights_of(leaf, method, verb, unit):
-                if id(variable) not in seen:
+                if id(variable) not in seen and 0 not in variable.shape:
                     seen.add(id(variable))
                     inside = unit.name if leaf is unit else f"{unit.name}/{leaf.name}"
                     chosen.append(ChosenWeight(unit, variable, f"{inside}/{name}"))
@@ -197,6 +197,7 @@ def copy_layer(layer):
             copy_state(copy, layer)
         else:
             _copy_table(copy, layer)
+        freeze_like(copy, layer)
     except (TypeError, ValueError, NotImplementedError) as error:
         raise CompressionError(
             f"{layer.name!r} of the class {type(layer).__name__} can't be copied from its configuration: give the "
@@ -309,6 +310,29 @@ def derive_state(model):
                 layer.load_own_variables({key: keras.ops.convert_to_numpy(value) for key, value in store.items()})
 
 
+def freeze_like(copy, layer):
+    """Freeze in a copy what is frozen in a layer of the same layers and weights, at any depth.
+
+    The configuration of a class of one's own says nothing of the layers inside it, and none says it of a single weight.
+    """
+    set_frozen(copy, frozen_in(layer))
+
+
+def frozen_in(layer):
+    """What isn't trained: [numbers of the layer and those inside it, in their order], [numbers of its weights]."""
+    return [[i for i, one in enumerate(some) if not one.trainable] for some in (every_layer(layer), layer.weights)]
+
+
+def set_frozen(layer, frozen):
+    """Freeze those layers and weights, and no others. frozen: what `frozen_in` gave for a layer like this one."""
+    layers, weights = every_layer(layer), layer.weights
+    for some, numbers in ((layers, frozen[0]), (layers, frozen[0]), (weights, frozen[1])):
+        # A layer's setting is also that of all inside it, which come later; twice, as one can be inside of two others.
+        for number, one in enumerate(some):
+            if one.trainable != (number not in numbers):
+                one.trainable = number not in numbers
+
+
 def copy_model(model, exchange):
     """A copy of a functional or Sequential model, also of those inside it, that shares nothing with it.
 
@@ -316,10 +340,14 @@ def copy_model(model, exchange):
 
     What the model was compiled with is carried over: loss, metrics, and an optimizer of the same settings in its first
     state. Where Keras can't make these anew (a loss of one's own that isn't registered), the copy isn't compiled.
+
+    Raises CompressionError for a weight that two layers share, since the copy would have it twice.
     """
+    owners = {}
 
     def exchange_or_copy(operation):
         if isinstance(operation, keras.Layer):
+            _check_owns_its_weights(operation, owners)
             return exchange(operation)
         return type(operation).from_config(operation.get_config())  # the + in x + y: no layer, and no weights
 
@@ -327,9 +355,20 @@ def copy_model(model, exchange):
         copy = keras.models.clone_model(model, clone_function=exchange_or_copy, recursive=True)
     check_classes(copy, model)
     _name_inputs_like(copy, model)
-    _freeze_like(copy, model)
+    _freeze_models_like(copy, model)
     compile_like(copy, model)
     return copy
+
+
+def _check_owns_its_weights(layer, owners):
+    """Refuse a layer with a weight that another layer has, too. owners: {id of a weight: layer}, which is added to."""
+    for weight in layer.weights:
+        owner = owners.setdefault(id(weight), layer)
+        if owner is not layer:
+            raise CompressionError(
+                f"{owner.name!r} and {layer.name!r} share the weight {weight.path}, and a copy would have it twice: "
+                "call one layer twice instead, or call both in the call method of a model of a class of your own"
+            )
 
 
 def check_classes(copy, model):
@@ -363,12 +402,19 @@ def _name_inputs_like(copy, model):
         mine.name = its.name
 
 
-def _freeze_like(copy, model):
-    """Freeze the models in a copy that were frozen as a whole, which clone_model forgets."""
-    frozen = {inner.name for inner in every_layer(model) if isinstance(inner, keras.Model) and not inner.trainable}
-    for inner in every_layer(copy):
-        if isinstance(inner, keras.Model) and inner.name in frozen:
-            inner.trainable = False
+def _freeze_models_like(copy, model):
+    """Freeze the models in a copy that were frozen as a whole, which clone_model forgets.
+
+    What is inside them stays as it is: a frozen model can have layers that are trained all the same.
+    """
+    layers = [layer for layer in every_layer(copy) if not isinstance(layer, keras.Model | kl.InputLayer)]
+    before = [(one, one.trainable) for one in [*layers, *copy.weights]]
+    for mine, its in zip(_models_in(copy), _models_in(model), strict=False):
+        if mine.trainable != its.trainable:
+            mine.trainable = its.trainable
+    for one, trainable in before:  # layers come before those inside them, and before their weights
+        if one.trainable != trainable:
+            one.trainable = trainable
 
 
 def compile_like(copy, model):

@@ -20,7 +20,7 @@ from coursekit.compression.sparsity import (
     polynomial_sparsity,
     spread_blocks,
 )
-from coursekit.compression.wrapper import WeightWrapper, strip, wrap, wrappers_in
+from coursekit.compression.wrapper import WeightWrapper, strip, wrap, wrap_each, wrappers_in
 from coursekit.errors import CompressionError
 from coursekit.keras_internals import every_layer, own_trainable_variables
 
@@ -179,8 +179,9 @@ def prune_low_magnitude(
         if not isinstance(thing, keras.Layer):
             raise CompressionError(f"a Keras model, a layer or a list of layers is needed, and this is {thing!r}")
     several = isinstance(to_prune, list | tuple)
-    wrapped = [wrap(thing, layers, PruneLowMagnitude, settings, one_of_several=several) for thing in things]
-    return wrapped if several else wrapped[0]
+    if several:
+        return wrap_each(things, layers, PruneLowMagnitude, settings)
+    return wrap(things[0], layers, PruneLowMagnitude, settings)
 
 
 def _checked_structure(sparsity_m_by_n, block_size, block_pooling_type, per_layer):
@@ -360,6 +361,7 @@ class PruneLowMagnitude(WeightWrapper):
         self.sparsity_m_by_n = None if sparsity_m_by_n is None else tuple(sparsity_m_by_n)
         self.block_size, self.block_pooling_type = tuple(block_size), block_pooling_type
         self.has_callback = False
+        self.counted = None  # the steps that a callback has counted and not yet written down
 
     @property
     def structured(self):
@@ -403,9 +405,21 @@ class PruneLowMagnitude(WeightWrapper):
         pairs = zip(self.changed_variables, self.masks, strict=True)
         return [np.where(_array(mask) == 0, 0, _array(variable)) for variable, mask in pairs]
 
+    def write_step(self):
+        """Write down the steps that a callback has counted so far."""
+        if self.counted is not None:
+            self.pruning_step.assign(self.counted)
+            self.counted = None
+
+    def save_own_variables(self, store):
+        """Save the masks and the step, in the midst of an epoch as well."""
+        self.write_step()
+        super().save_own_variables(store)
+
     def load_own_variables(self, store):
         """Load the masks and the step; a model whose pruning had begun goes on without a word."""
         super().load_own_variables(store)
+        self.counted = None
         self.has_callback = int(_array(self.pruning_step)) >= 0
 
     def get_config(self):
@@ -434,22 +448,30 @@ class UpdatePruningStep(keras.callbacks.Callback):
     """
 
     def on_train_begin(self, logs=None):
-        """Find the pruned layers, and where their count of steps stands."""
+        """Find the pruned layers."""
         self._wrappers = wrappers_in(self.model, PruneLowMagnitude)
         if not self._wrappers:
             raise CompressionError("UpdatePruningStep found no pruned layer: make the model by prune_low_magnitude")
+        self._step = None
+
+    def _find_step(self):
+        """Find where the count of steps stands, once all callbacks have begun: one of them may load an older state."""
+        for wrapper in self._wrappers:
+            wrapper.write_step()  # counted in training that was stopped by hand
+            wrapper.has_callback = True
         self._step = max(0, *(int(_array(wrapper.pruning_step)) for wrapper in self._wrappers))
         self._decided = self._step - 1  # the last step whose schedule has been asked
-        self._first = self._step
-        for wrapper in self._wrappers:
-            wrapper.has_callback = True
 
     def on_epoch_begin(self, epoch, logs=None):
         """Batches are numbered from 0 again."""
+        if self._step is None:
+            self._find_step()
         self._first = self._step
 
     def on_train_batch_begin(self, batch, logs=None):
         """Choose anew if a schedule says so at this step, or said so at one that was passed over."""
+        if self._step is None:
+            self.on_epoch_begin(None)
         now = self._first + batch
         due = []
         for wrapper in self._wrappers:
@@ -460,16 +482,22 @@ class UpdatePruningStep(keras.callbacks.Callback):
         if due:
             self.model  # noqa: B018  on JAX, asking for the model brings its variables up to date
             _choose(due)
+        self._count(now + 1)  # a callback that saves the model after this batch may come before this one
 
     def on_train_batch_end(self, batch, logs=None):
         """Count: several steps at once where fit makes several steps at once."""
-        self._step = self._first + batch + 1
+        self._count(self._first + batch + 1)
+
+    def _count(self, step):
+        self._step = step
+        for wrapper in self._wrappers:
+            wrapper.counted = step
 
     def on_epoch_end(self, epoch, logs=None):
         """Write the count down, so that a model saved now knows it."""
         self.model  # noqa: B018
         for wrapper in self._wrappers:
-            wrapper.pruning_step.assign(self._step)
+            wrapper.write_step()
 
     def on_train_end(self, logs=None):
         """Write the count down."""

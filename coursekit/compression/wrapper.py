@@ -19,6 +19,7 @@ from coursekit.compression.model_copy import (
     copy_layer,
     copy_model,
     copy_state,
+    freeze_like,
     is_chosen,
     nothing_chosen,
     plain_config,
@@ -26,7 +27,13 @@ from coursekit.compression.model_copy import (
 )
 from coursekit.compression.probe import batch_of, check_same
 from coursekit.errors import CompressionError
-from coursekit.keras_internals import every_layer, inner_layers, replace_inner_layers, substituted
+from coursekit.keras_internals import (
+    every_layer,
+    inner_layers,
+    replace_inner_layers,
+    substituted,
+    take_arguments_of,
+)
 
 
 class WeightWrapper(keras.layers.Wrapper):
@@ -45,6 +52,7 @@ class WeightWrapper(keras.layers.Wrapper):
         kwargs.setdefault("trainable", layer.trainable)
         kwargs["dtype"] = layer.variable_dtype  # the weights themselves are changed, not a rounded copy of them
         super().__init__(layer, **kwargs)
+        take_arguments_of(self, layer)
         self.autocast = False
         self.supports_masking = True
         self.positions = None if positions is None else [int(position) for position in positions]
@@ -99,15 +107,15 @@ class WeightWrapper(keras.layers.Wrapper):
         self.make_state(chosen, [names.get(id(weight), f"{self.name}/{weight.name}") for weight in chosen])
         self.built = True
 
-    def call(self, inputs, *args, training=None, **kwargs):
-        """Call the layer with its weights changed."""
+    def call(self, *args, training=None, **kwargs):
+        """Call the layer, with the arguments that it takes and its weights changed."""
         if not self.positions:
-            return self.layer(inputs, *args, **kwargs)
+            return self.layer(*args, **kwargs)
         if isinstance(self.layer, keras.layers.SpectralNormalization):
-            return self._call_normalized(inputs, bool(training))
+            return self._call_normalized(*args, **kwargs, training=bool(training))
         variables = self.changed_variables
         with substituted(variables, self.changed(variables, bool(training))):
-            return self.layer(inputs, *args, **kwargs)
+            return self.layer(*args, **kwargs)
 
     def _call_normalized(self, inputs, training):
         """Call a SpectralNormalization: it divides its own kernel at each step of training, before it is changed."""
@@ -249,6 +257,12 @@ def wrap(thing, rule, kind, settings, one_of_several=False):
     return _wrap_inside(thing, chosen, exchange)
 
 
+def wrap_each(things, rule, kind, settings):
+    """What `wrap` gives for each layer of a list; a layer that stands in it twice is wrapped once, for both places."""
+    wrapped = {id(thing): wrap(thing, rule, kind, settings, one_of_several=True) for thing in things}
+    return [wrapped[id(thing)] for thing in things]
+
+
 def _wrap_layer(layer, rule, kind, settings, one_of_several):
     if isinstance(layer, kind) and one_of_several:
         return copy_layer(layer)
@@ -256,12 +270,22 @@ def _wrap_layer(layer, rule, kind, settings, one_of_several):
         if rule is not None:
             raise CompressionError(f"{layer.name!r} has no weights yet to choose from: build it, or leave out layers=")
         check_is_plain(layer, ())
+        _check_is_built_for_one(layer)
         return kind(copy_layer(layer), **settings)
     if one_of_several and not _large_enough(layer, rule, kind, settings)[0]:
         return copy_layer(layer)
     chosen = _chosen_or_refused(layer, rule, kind, settings)
     positions = [position for position, weight in enumerate(layer.weights) if id(weight) in chosen]
     return _built(kind(copy_layer(layer), positions=positions, **settings))
+
+
+def _check_is_built_for_one(layer):
+    """Refuse a layer without weights that is built for the shapes of several inputs, such as attention."""
+    needed = [one for one in inspect.signature(layer.build).parameters.values() if one.default is one.empty]
+    if sum(one.kind is one.POSITIONAL_OR_KEYWORD for one in needed) > 1:
+        raise CompressionError(
+            f"{layer.name!r} has no weights yet, and gets them for several inputs: call it on data once, then wrap it"
+        )
 
 
 def _wrap_before_it_is_built(model, rule, kind, settings):
@@ -406,6 +430,7 @@ def _without_wrappers(model, bare):
         copy = keras.saving.deserialize_keras_object(config["model"], safe_mode=False)
     copy.name = model.name
     run_on_zeros(copy, config["shapes"])
+    copy.trainable = model.trainable
     layers = {}
     for place, (mine, its) in enumerate(zip(inner_layers(copy), inner_layers(model), strict=True)):
         if place in model.places_of_wrappers:
@@ -413,9 +438,11 @@ def _without_wrappers(model, bare):
         else:
             mine.set_weights(its.get_weights())
             copy_state(mine, its)
+            freeze_like(mine, its)
     replace_inner_layers(copy, layers)
     for mine, its in zip(_own_weights(copy), _own_weights(model), strict=True):
         mine.assign(its)
+        mine.trainable = its.trainable
     compile_like(copy, model)
     return copy
 

@@ -387,7 +387,163 @@ def a_clustered_model_is_saved_as_h5():
     assert np.array_equal(outputs(again), outputs(clustered))
 
 
+@keras.saving.register_keras_serializable(package="tests")
+class Block(layers.Layer):
+    """A layer of one's own, whose configuration says nothing of the layers inside it."""
+
+    def __init__(self, **more):
+        super().__init__(**more)
+        self.first, self.second = layers.Dense(6), layers.Dense(6)
+
+    def build(self, shape):
+        self.first.build(shape), self.second.build(shape)
+
+    def call(self, x):
+        return self.second(ops.relu(self.first(x)))
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class EncoderAndHead(keras.Model):
+    def __init__(self, **more):
+        super().__init__(**more)
+        self.encoder, self.block = keras.Sequential([layers.Dense(6), layers.Dense(6)]), Block()
+
+    def call(self, x):
+        return self.block(self.encoder(x))
+
+
+def own_class():
+    model = EncoderAndHead()
+    model(X)
+    return model
+
+
+def what_is_frozen_one_by_one_stays_frozen():
+    def frozen(make, *parts):
+        model = make()
+        for part in parts:
+            part(model).trainable = False
+        return model
+
+    def thawed():
+        model = sequential(sequential(layers.Dense(6), layers.Dense(6)), layers.Dense(3))
+        model.layers[0].trainable = False
+        model.layers[0].layers[1].trainable = True
+        return model
+
+    for model in (
+        frozen(lambda: sequential(Block(), layers.Dense(3)), lambda m: m.layers[0].first, lambda m: m.layers[1].bias),
+        frozen(lambda: sequential(layers.Dense(4), layers.Dense(3)), lambda m: m.layers[0].kernel),
+        frozen(own_class, lambda m: m.encoder),
+        frozen(own_class, lambda m: m.encoder.layers[0], lambda m: m.block.second),
+        thawed(),
+    ):
+        trained = [weight.trainable for weight in model.weights]
+        trusted = {"tests>Block": Block, "tests>EncoderAndHead": EncoderAndHead}
+        with tempfile.TemporaryDirectory() as folder:
+            cc.save_compressed(model, Path(folder) / "model", custom_objects=trusted)
+            copies = [cc.load_compressed(Path(folder) / "model", custom_objects=trusted)]
+        copies.append(cc.strip_clustering(cc.cluster_weights(model, 3)))
+        copies.append(cc.strip_pruning(cc.prune_low_magnitude(model)))
+        for copy in copies:
+            assert [weight.trainable for weight in copy.weights] == trained
+            assert len(copy.trainable_weights) == len(model.trainable_weights) == sum(trained)
+        assert [weight.trainable for weight in model.weights] == trained
+
+
+def layers_are_called_by_the_names_of_their_arguments():
+    inputs = keras.Input((5, 8))
+    attention = layers.MultiHeadAttention(2, 3)(query=inputs, value=inputs, use_causal_mask=True)
+    x = rng.normal(size=(2, 5, 8)).astype("float32")
+    clustered = check_wrapped(keras.Model(inputs, attention), x, fit=True)
+    with tempfile.TemporaryDirectory() as folder:
+        clustered.save(Path(folder) / "model.keras")
+        again = keras.models.load_model(Path(folder) / "model.keras")
+    assert np.array_equal(outputs(again, x), outputs(clustered, x))
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class WithNothingInIt(layers.Layer):
+    """A layer whose only weight has no numbers."""
+
+    def build(self, shape):
+        self.nothing = self.add_weight(shape=(0, 4), name="nothing")
+
+    def call(self, x):
+        return x
+
+    def get_prunable_weights(self):
+        return [self.nothing]
+
+    get_clusterable_weights = get_prunable_weights
+
+
+def weights_of_no_numbers_are_left_alone():
+    model = sequential(WithNothingInIt(), layers.Dense(3))
+    check_wrapped(model, fit=True)
+    with pytest.raises(CompressionError, match="there is nothing to prune"):
+        cc.prune_low_magnitude(model, layers=WithNothingInIt)
+
+
+def a_sequential_made_under_another_policy_is_saved():
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = sequential(layers.Dense(4), layers.Dense(3, dtype="float32"))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert comes_back(model)
+    check_wrapped(model)
+
+
 # --- refusals that lead somewhere -------------------------------------------------------------------------------------
+@keras.saving.register_keras_serializable(package="tests")
+class Backwards(layers.Layer):
+    """An embedding used as the output's matrix, by the weights of another layer."""
+
+    def __init__(self, embedding, **more):
+        super().__init__(**more)
+        self.embedding = embedding
+
+    def call(self, x):
+        return ops.matmul(x, ops.transpose(self.embedding.embeddings))
+
+    def get_config(self):
+        return {**super().get_config(), "embedding": keras.saving.serialize_keras_object(self.embedding)}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(keras.saving.deserialize_keras_object(config.pop("embedding")), **config)
+
+
+def a_weight_that_two_layers_share_is_refused():
+    words, pictures = keras.Input((3,), dtype="int32"), keras.Input((5, 6))
+    embedding, dense = layers.Embedding(9, 4), layers.Dense(3)
+    tied = keras.Model(words, Backwards(embedding)(layers.Dense(4)(embedding(words))))
+    within = keras.Model(pictures, [dense(pictures), layers.TimeDistributed(dense)(pictures)])
+    for model in (tied, within):
+        for wrap in (cc.prune_low_magnitude, lambda model: cc.cluster_weights(model, 3)):
+            with pytest.raises(CompressionError, match=r"share the weight .*and a copy would have it twice: call one"):
+                wrap(model)
+    once = keras.Model(pictures, [dense(pictures), dense(2 * pictures)])  # as the sentence says
+    stripped = cc.strip_clustering(cc.cluster_weights(once, 3))
+    assert len(stripped.weights) == 2
+
+
+def functions_of_keras_ops_are_saved_once_they_are_handed_over():
+    inputs = keras.Input((6,))
+    model = keras.Model(inputs, layers.Dense(3)(ops.cast(ops.cast(inputs, "int32"), "float32")))
+    with tempfile.TemporaryDirectory() as folder:
+        with pytest.raises(CompressedFileError, match=r"'Cast' is a function of keras.ops.*among type\(one\)"):
+            cc.save_compressed(model, Path(folder) / "model")
+        trusted = {"Cast": next(type(one) for one in model.operations if type(one).__name__ == "Cast")}
+        cc.save_compressed(model, Path(folder) / "model", custom_objects=trusted)
+        again = cc.load_compressed(Path(folder) / "model", custom_objects=trusted)
+    assert np.array_equal(outputs(again), outputs(model))
+
+
 def what_keras_has_quantized_is_refused_by_name():
     for mode in ("int4", "float8"):
         model = sequential(layers.Dense(8), layers.Dense(3))
@@ -504,6 +660,26 @@ def layers_without_weights_pass_through_a_list():
         assert len(wrappers_in(sequential(*again))) == 2  # now that they are built, it is known
 
 
+def a_layer_that_stands_in_a_list_twice_stays_one():
+    dense = layers.Dense(6)
+    for built in (False, True):
+        if built:
+            dense.build((None, 6))
+        for wrapped in (cc.cluster_weights([dense, layers.ReLU(), dense], 3), cc.prune_low_magnitude([dense] * 2)):
+            assert wrapped[0] is wrapped[-1]
+            model = sequential(*wrapped)
+            assert len(wrappers_in(model)) == 1 and outputs(model).shape == X.shape
+
+
+def attention_in_a_list_is_built_first():
+    attention, x = layers.MultiHeadAttention(2, 3), rng.normal(size=(2, 5, 4)).astype("float32")
+    with pytest.raises(CompressionError, match="for several inputs: call it on data once, then wrap it"):
+        cc.cluster_weights([attention], 3)
+    before = array(attention(x, x))
+    (pruned,) = cc.prune_low_magnitude([attention])
+    assert np.array_equal(array(pruned(query=x, value=x, training=False)), before)
+
+
 def a_sequential_without_an_input_is_wrapped_when_it_is_built():
     model = keras.Sequential([layers.Dense(4), layers.Dropout(0.5), layers.Dense(3, name="last")])
     clustered = cc.cluster_weights(model, 3)
@@ -567,12 +743,20 @@ CASES = (
     functions_with_names_are_saved_once_they_are_handed_over,
     half_precision_is_clustered,
     a_frozen_model_stays_frozen,
+    what_is_frozen_one_by_one_stays_frozen,
+    layers_are_called_by_the_names_of_their_arguments,
+    weights_of_no_numbers_are_left_alone,
+    a_sequential_made_under_another_policy_is_saved,
+    a_weight_that_two_layers_share_is_refused,
+    functions_of_keras_ops_are_saved_once_they_are_handed_over,
     a_clustered_model_is_saved_as_h5,
     constants_between_layers_are_saved,
     augmentation_is_saved,
     normalization_beside_grouped_attention_is_left_alone,
     convolutional_cells_are_clustered,
     layers_without_weights_pass_through_a_list,
+    a_layer_that_stands_in_a_list_twice_stays_one,
+    attention_in_a_list_is_built_first,
     a_sequential_without_an_input_is_wrapped_when_it_is_built,
     layers_that_are_wrapped_already_stay_so,
     a_layer_with_fewer_weights_than_clusters_stays_as_it_is,

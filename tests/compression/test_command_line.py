@@ -121,6 +121,23 @@ def test_in_a_shell_a_model_is_trained_for_size(folder):
     assert size["--budget=1100"] <= 1100 and max(size.values()) < plain / 4
 
 
+def own_loss(y_true, y_pred):
+    return keras.ops.mean(y_pred, axis=-1)
+
+
+def test_what_a_model_was_compiled_with_matters_only_where_it_is_trained(folder, capsys):
+    model = dense(2)
+    for loss, file in ((own_loss, "own.keras"), ("mse", "old.h5")):
+        model.compile("adam", loss)
+        model.save(file)
+        assert main(["compress", file, "--clusters", "4", "-o", "small.ckw"]) == 0
+    x = np.zeros((4, *model.input_shape[1:]))
+    np.savez("both.npz", x=x, y=np.zeros((4, 2)))
+    capsys.readouterr()
+    assert main(["compress", "own.keras", "--data", "both.npz"]) == 2
+    assert "or in a way that can't be read here" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("call", "says"),
     [
@@ -142,6 +159,16 @@ def test_in_a_shell_a_model_is_trained_for_size(folder):
         (["compress", "model.keras", "--price", "1e-5", "--budget", "900"], "give one of them"),
         (["compress", "model.keras", "--budget", "900", "--clusters", "4"], "leave out --clusters"),
         (["compress", "model.keras", "--budget", "0", "--data", "both.npz"], "--budget takes a number from 1 on"),
+        (
+            ["compress", "model.keras", "--data", "other.npz"],
+            "x of other.npz: it takes (None, 10, 10, 1), and x is (4, 3)",
+        ),
+        (["compress", "model.keras", "--data", "targets.npz"], "y of targets.npz, which is (40, 7)"),
+        (["compress", "model.keras", "--data", "words.npz"], "can't be run on x of words.npz"),
+        (["compress", "model.keras", "--data", "number.npz"], "number.npz has no rows"),
+        (["compress", "model.keras", "--data", "nothing.npz"], "nothing.npz has no rows"),
+        (["compress", "model.keras", "--data", "one.npy"], "one.npy can't be read as an .npz file"),
+        (["compress", "model.keras", "--data", "empty.npz"], "empty.npz can't be read as an .npz file"),
         (["inspect", "model.keras"], "is no file of save_compressed"),
         (["expand", "model.keras"], "is no file of save_compressed"),
     ],
@@ -149,6 +176,15 @@ def test_in_a_shell_a_model_is_trained_for_size(folder):
 def test_what_is_no_model_or_no_data_is_refused_in_a_sentence(folder, call, says, capsys):
     dense(2).save("plain.keras")
     keras.Sequential([keras.Input((3,)), keras.layers.Embedding(5, 4)]).save("embedding.keras")
+    images = np.zeros((40, 10, 10, 1))
+    np.savez("other.npz", x=np.zeros((4, 3)))
+    np.savez("targets.npz", x=images, y=np.zeros((40, 7)))
+    np.savez("words.npz", x=np.full(images.shape, "word"))
+    np.savez("number.npz", x=3.0)
+    np.savez("nothing.npz", x=images[:0])
+    np.save("one.npy", images)
+    (folder / "empty.npz").touch()
     assert main(call) == 2
+    assert not (folder / "model.ckw").exists()
     err = capsys.readouterr().err
     assert err.startswith("coursekit: ") and says in err and err.count("\n") == 1

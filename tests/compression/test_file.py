@@ -404,6 +404,26 @@ def test_classes_of_ones_own_come_back_only_where_they_are_handed_over(tmp_path)
         load_compressed(path)  # although it is registered in this process
 
 
+@keras.saving.register_keras_serializable(package="tests")
+class Nameless(layers.Layer):
+    """A layer that gives its weights no names, so that Keras counts them: variable, variable_1."""
+
+    def build(self, shape):
+        self.scales = [self.add_weight(shape=shape[-1:], initializer="ones") for _ in range(2)]
+
+    def call(self, x):
+        return self.scales[0] * x + self.scales[1]
+
+
+def test_weights_without_names_come_back(tmp_path):
+    model, path = keras.Sequential([keras.Input((4,)), Nameless(), Nameless(), layers.Dense(2)]), tmp_path / "model"
+    for place, one in enumerate(model.weights):
+        one.assign(np.full(one.shape, place, "float32"))
+    trusted = {"tests>Nameless": Nameless}
+    save_compressed(model, path, custom_objects=trusted)
+    assert same_bits(weights(model), weights(load_compressed(path, custom_objects=trusted)))
+
+
 # --- what is not loaded -----------------------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def content(tmp_path_factory):

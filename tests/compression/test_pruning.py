@@ -149,6 +149,55 @@ def test_a_loop_of_ones_own_calls_the_callback():
     assert shares(cc.strip_pruning(pruned)) == [0.5, 0.5]
 
 
+def counted(model):
+    return [int(array(wrapper.pruning_step)) for wrapper in wrappers_in(model)]
+
+
+def fitted(model, batches, *before, after=(), epochs=1):
+    """Train, with callbacks before UpdatePruningStep and after it."""
+    x, y = np.ones((4 * batches, 10), "float32"), np.zeros((4 * batches, 5), "float32")
+    callbacks = [*before, cc.UpdatePruningStep(), *after]
+    model.fit(x, y, batch_size=4, epochs=epochs, verbose=0, shuffle=False, callbacks=callbacks)
+
+
+@pytest.mark.parametrize("often", ["epoch", 3])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_checkpoint_has_the_count_wherever_it_stands_among_the_callbacks(often, first, tmp_path):
+    pruned = cc.prune_low_magnitude(network(), cc.PolynomialDecay(0, 0.8, 0, 20, frequency=1))
+    checkpoint = keras.callbacks.ModelCheckpoint(tmp_path / "model.keras", save_freq=often)
+    fitted(pruned, 5, *([checkpoint] if first else []), after=[] if first else [checkpoint])
+    assert counted(keras.models.load_model(tmp_path / "model.keras")) == [5 if often == "epoch" else 3] * 2
+
+
+class StopAt(keras.callbacks.Callback):
+    """Ctrl-C at a step."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.step = step
+
+    def on_train_batch_end(self, batch, logs=None):
+        if int(array(self.model.optimizer.iterations)) == self.step:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_training_that_was_stopped_goes_on_counting(first, tmp_path):
+    def pruned():
+        return cc.prune_low_magnitude(network(), cc.PolynomialDecay(0, 0.8, 0, 20, frequency=1))
+
+    def backup():
+        return keras.callbacks.BackupAndRestore(tmp_path / "backup", save_freq=2)
+
+    stopped, again = pruned(), pruned()
+    with pytest.raises(KeyboardInterrupt):
+        fitted(stopped, 4, epochs=3, after=[backup(), StopAt(6)])
+    fitted(stopped, 4)
+    assert counted(stopped) == [10, 10]
+    fitted(again, 4, *([backup()] if first else []), epochs=3, after=[] if first else [backup()])
+    assert counted(again) == [int(array(again.optimizer.iterations))] * 2
+
+
 def test_without_the_callback_training_says_so():
     pruned = cc.prune_low_magnitude(network())
     outputs(pruned, np.ones((2, 10)))  # to look is allowed
