@@ -12,7 +12,7 @@ from keras import ops
 
 from coursekit.compression.centroids import CentroidInitialization, as_initialization
 from coursekit.compression.clustering import ClusterWeights, _Cache, _check_is_layer, _check_number
-from coursekit.compression.wrapper import wrap
+from coursekit.compression.wrapper import wrap, wrap_each
 from coursekit.errors import CompressionError
 
 
@@ -49,8 +49,9 @@ def cluster_in_groups(
         "preserve_sparsity": bool(preserve_sparsity),
         "seed": int(seed),
     }
-    wrapped = [wrap(thing, layers, ClusterGroups, settings, one_of_several=several) for thing in things]
-    return wrapped if several else wrapped[0]
+    if several:
+        return wrap_each(things, layers, ClusterGroups, settings)
+    return wrap(to_cluster, layers, ClusterGroups, settings)
 
 
 def _check_group_size(size):

@@ -17,7 +17,7 @@ from keras import ops
 from coursekit.compression.assignment import single
 from coursekit.compression.centroids import check_finite
 from coursekit.compression.clustering import ClusterWeights, _Cache, _check_is_layer, _check_number
-from coursekit.compression.wrapper import wrap
+from coursekit.compression.wrapper import wrap, wrap_each
 from coursekit.errors import CompressionError
 
 SAMPLE = 256  # vectors for each of the codebook, of which k-means sees so many at most
@@ -55,8 +55,9 @@ def cluster_in_vectors(to_cluster, number_of_clusters, length, layers=None, seed
         "length": _check_length(length),
         "seed": int(seed),
     }
-    wrapped = [wrap(thing, layers, ClusterVectors, settings, one_of_several=several) for thing in things]
-    return wrapped if several else wrapped[0]
+    if several:
+        return wrap_each(things, layers, ClusterVectors, settings)
+    return wrap(to_cluster, layers, ClusterVectors, settings)
 
 
 def _check_length(length):

@@ -661,11 +661,16 @@ def layers_without_weights_pass_through_a_list():
 
 
 def a_layer_that_stands_in_a_list_twice_stays_one():
-    dense = layers.Dense(6)
+    dense, relu = layers.Dense(6), layers.ReLU()
     for built in (False, True):
         if built:
             dense.build((None, 6))
-        for wrapped in (cc.cluster_weights([dense, layers.ReLU(), dense], 3), cc.prune_low_magnitude([dense] * 2)):
+        for wrapped in (
+            cc.cluster_weights([dense, relu, dense], 3),
+            cc.cluster_in_groups([dense, relu, dense], 3, 2),
+            cc.cluster_in_vectors([dense, relu, dense], 3, 2),
+            cc.prune_low_magnitude([dense] * 2),
+        ):
             assert wrapped[0] is wrapped[-1]
             model = sequential(*wrapped)
             assert len(wrappers_in(model)) == 1 and outputs(model).shape == X.shape
