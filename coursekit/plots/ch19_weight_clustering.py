@@ -194,6 +194,9 @@ def trade_off(points, x_label="bytes", y_label="test accuracy", level=None):
     finish(f"{x_label} on a logarithmic scale, and {y_label}{spread}. {'; '.join(words)}.")
 
 
+NAME_AT = ((4, 5), "left"), ((4, -10), "left"), ((0, 6), "center")  # its mark, in points, for each kind
+
+
 def beside_published(kinds):
     """Draw networks of several kinds by the bytes of their files, on a logarithmic axis, and their test errors.
 
@@ -209,10 +212,12 @@ def beside_published(kinds):
         line = "-" if i == 0 else "none"
         ax.plot(sizes, errors, MARKERS[i], linestyle=line, color=COLORS[i], markersize=6, label=kind)
         for name, (size, error) in points.items():
-            ax.annotate(name, (size, error), (0, 6), textcoords="offset points", fontsize=7, ha="center")
+            place, side = NAME_AT[min(i, 2)]
+            ax.annotate(name, (size, error), place, textcoords="offset points", fontsize=6.5, ha=side)
         words.append(
             f"{kind}: " + ", ".join(f"{name} {size:,.0f} bytes {error:.2f} %" for name, (size, error) in points.items())
         )
+    ax.margins(x=0.12, y=0.1)  # room for the names
     ax.set(xscale="log", xlabel="bytes of the file", ylabel="test error, %", ylim=(0, None))
     _plain_numbers(ax)
     ax.legend(fontsize=8, loc="lower left")
