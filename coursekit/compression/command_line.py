@@ -6,6 +6,7 @@ Born in notebook 19.
 import io
 import lzma
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,10 @@ ROWS = 256  # of the data, on which the two models' answers are compared
 BATCH = 32  # of fit
 EPOCHS, EPOCHS_FOR_SIZE = 3, 20  # for each step of pruning and clustering, and of training for size
 FIRST_PRICE = 1e-5  # of a bit, where a budget then moves it
+_UNREADABLE = (  # what np.load raises for a file that is damaged, locked, empty or no .npz
+    *(OSError, EOFError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 def compress(
@@ -182,7 +187,7 @@ def read_data(path):
     try:
         with np.load(path, allow_pickle=False) as found:
             arrays = {name: found[name] for name in found.files}
-    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, AttributeError) as error:  # TypeError: .npy
+    except _UNREADABLE as error:
         raise CompressionError(f"{path} can't be read as an .npz file ({_first_line(error)})") from error
     names = {name: next((n for n in (name, f"{name}_train") if n in arrays), None) for name in ("x", "y")}
     if names["x"] is None:

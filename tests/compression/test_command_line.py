@@ -169,6 +169,8 @@ def test_what_a_model_was_compiled_with_matters_only_where_it_is_trained(folder,
         (["compress", "model.keras", "--data", "nothing.npz"], "nothing.npz has no rows"),
         (["compress", "model.keras", "--data", "one.npy"], "one.npy can't be read as an .npz file"),
         (["compress", "model.keras", "--data", "empty.npz"], "empty.npz can't be read as an .npz file"),
+        (["compress", "model.keras", "--data", "damaged.npz"], "damaged.npz can't be read as an .npz file"),
+        (["compress", "model.keras", "--data", "locked.npz"], "locked.npz can't be read as an .npz file"),
         (["inspect", "model.keras"], "is no file of save_compressed"),
         (["expand", "model.keras"], "is no file of save_compressed"),
     ],
@@ -184,6 +186,11 @@ def test_what_is_no_model_or_no_data_is_refused_in_a_sentence(folder, call, says
     np.savez("nothing.npz", x=images[:0])
     np.save("one.npy", images)
     (folder / "empty.npz").touch()
+    np.savez_compressed("whole.npz", x=np.random.default_rng(0).normal(size=(100, 3)))
+    whole = (folder / "whole.npz").read_bytes()
+    (folder / "damaged.npz").write_bytes(whole[:60] + bytes(30) + whole[90:])
+    entry = whole.rfind(b"PK\1\2") + 8  # the flags of its only array, of which the lowest says that it has a password
+    (folder / "locked.npz").write_bytes(whole[:entry] + bytes([whole[entry] | 1]) + whole[entry + 1 :])
     assert main(call) == 2
     assert not (folder / "model.ckw").exists()
     err = capsys.readouterr().err
