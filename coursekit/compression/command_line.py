@@ -76,6 +76,7 @@ def compress(
             )
         if arrays:
             _check_fits(model, arrays, data)
+            _forget(model)
         bar.update()
         lines = []
         if for_size:
@@ -85,6 +86,7 @@ def compress(
             rule, lines = _rule_for(model, pattern, blocks, source)
             small = _pruned_and_clustered(model, clusters, prune, pattern, blocks, rule, arrays, epochs, bar)
         bar.set_description("writing")
+        _forget(small)
         summary = compression.save_compressed(small, out, **precision)
         bar.update()
     print(f"{out}: {summary.size:,} bytes; {summary.promise}")
@@ -222,6 +224,14 @@ def _check_fits(model, arrays, data):
             f"the model can't be trained on y of {data}, which is {y.shape} of {y.dtype}: its answers are "
             f"{tuple(model.output_shape)}. Give targets as its loss takes them, or leave y out"
         ) from error
+
+
+def _forget(model):
+    """Put to zero what stateful recurrent layers keep of the batches that they have seen, which a file doesn't hold."""
+    from coursekit.compression.model_copy import kept_states
+
+    for _, state in kept_states(model):
+        state.assign(np.zeros(state.shape))
 
 
 def _pruned_and_clustered(model, clusters, prune, pattern, blocks, rule, arrays, epochs, bar):
@@ -364,18 +374,26 @@ def _answers(before, after, arrays):
 
     x = arrays["x"][:ROWS]
     with quiet():
-        first, second = (keras.tree.flatten(model.predict(x, verbose=0)) for model in (before, after))  # each output
+        first, second = (keras.tree.flatten(_answers_of(model, x)) for model in (before, after))  # each output
         apart = max(np.abs(one.astype(float) - other).max() for one, other in zip(first, second, strict=True))
         lines = [f"on {len(x)} inputs, answers differ by at most {apart:.3g}"]
         if len(first) == 1 and first[0].ndim == 2 and first[0].shape[1] > 1:
             same = np.mean(first[0].argmax(axis=1) == second[0].argmax(axis=1))
             lines[0] += f"; {same:.1%} have their largest in the same place"
         if "y" in arrays:
-            scores = [
-                model.evaluate(arrays["x"], arrays["y"], verbose=0, return_dict=True) for model in (before, after)
-            ]
+            scores = [_scores_of(model, arrays) for model in (before, after)]
             lines += [f"{name}: {scores[0][name]:.4g} before, {scores[1][name]:.4g} after" for name in scores[0]]
     return lines
+
+
+def _answers_of(model, x):
+    _forget(model)
+    return model.predict(x, verbose=0)
+
+
+def _scores_of(model, arrays):
+    _forget(model)
+    return model.evaluate(arrays["x"], arrays["y"], verbose=0, return_dict=True)
 
 
 def _first_line(error):

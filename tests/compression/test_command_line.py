@@ -1,6 +1,7 @@
 """The commands compress, inspect and expand: a saved model as a small file, what is in it, and back."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -136,6 +137,22 @@ def test_what_a_model_was_compiled_with_matters_only_where_it_is_trained(folder,
     capsys.readouterr()
     assert main(["compress", "own.keras", "--data", "both.npz"]) == 2
     assert "or in a way that can't be read here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("call", [["--data", "x_alone.npz"], ["--data", "x_and_y.npz", "--clusters", "2"]])
+def test_what_recurrent_layers_keep_of_the_data_is_not_in_the_way(folder, capsys, call):
+    inputs = keras.Input(batch_shape=(32, 3, 2))
+    model = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.LSTM(2, stateful=True)(inputs)))
+    model.compile("adam", "mse")
+    model.save("stateful.keras")
+    x = np.random.default_rng(0).normal(size=(32, 3, 2))
+    np.savez("x_alone.npz", x=x)
+    np.savez("x_and_y.npz", x=x, y=x[:, 0, :1])
+    assert main(["compress", "stateful.keras", *call, "--epochs", "1", "-o", "small.ckw"]) == 0
+    if "--clusters" not in call:  # nothing has changed, so both answer alike from the same state
+        (apart,) = re.findall(r"answers differ by at most (\S+)$", capsys.readouterr().out, re.MULTILINE)
+        assert float(apart) < 1e-6
+    assert load_compressed("small.ckw").layers[1].stateful
 
 
 @pytest.mark.parametrize(
