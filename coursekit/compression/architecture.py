@@ -313,7 +313,7 @@ def _tidy(value, numbers):
         if _is_layer(value):
             value["shared_object_id"] = numbers.setdefault(shared, len(numbers))
     if _token(value) == "Sequential" and "dtype" in value["config"]:
-        value["config"]["dtype"] = copy.deepcopy(_FLOAT32)  # its layers' count; Keras takes the one in force for it
+        value["config"]["dtype"] = copy.deepcopy(_FLOAT32)  # no use: Keras sets it anew, and each layer has its own
     return value
 
 
