@@ -313,7 +313,7 @@ def _tidy(value, numbers):
         if _is_layer(value):
             value["shared_object_id"] = numbers.setdefault(shared, len(numbers))
     if _token(value) == "Sequential" and "dtype" in value["config"]:
-        value["config"]["dtype"] = copy.deepcopy(_FLOAT32)  # its layers' count; Keras takes the one in force for it
+        value["config"]["dtype"] = copy.deepcopy(_FLOAT32)  # no use: Keras sets it anew, and each layer has its own
     return value
 
 
@@ -819,9 +819,13 @@ def _freeze(model, description):
 def _freeze_by_number(model, frozen):
     from coursekit.compression.model_copy import set_frozen
 
-    if not (isinstance(frozen, list) and len(frozen) == 2 and all(isinstance(some, list) for some in frozen)):
+    if not (isinstance(frozen, list) and len(frozen) == 2 and all(map(_are_places, frozen))):
         raise CompressedFileError("what the file describes as frozen makes no sense")
-    set_frozen(model, frozen)
+    set_frozen(model, [set(some) for some in frozen])  # in a list from a stranger a search could take long
+
+
+def _are_places(value):
+    return isinstance(value, list) and all(type(one) is int for one in value)
 
 
 def _frozen(value):

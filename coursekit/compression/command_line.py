@@ -6,6 +6,7 @@ Born in notebook 19.
 import io
 import lzma
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,10 @@ ROWS = 256  # of the data, on which the two models' answers are compared
 BATCH = 32  # of fit
 EPOCHS, EPOCHS_FOR_SIZE = 3, 20  # for each step of pruning and clustering, and of training for size
 FIRST_PRICE = 1e-5  # of a bit, where a budget then moves it
+_UNREADABLE = (  # what np.load raises for a file that is damaged, locked, empty or no .npz
+    *(OSError, EOFError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 def compress(
@@ -71,6 +76,7 @@ def compress(
             )
         if arrays:
             _check_fits(model, arrays, data)
+            _forget(model)
         bar.update()
         lines = []
         if for_size:
@@ -80,6 +86,7 @@ def compress(
             rule, lines = _rule_for(model, pattern, blocks, source)
             small = _pruned_and_clustered(model, clusters, prune, pattern, blocks, rule, arrays, epochs, bar)
         bar.set_description("writing")
+        _forget(small)
         summary = compression.save_compressed(small, out, **precision)
         bar.update()
     print(f"{out}: {summary.size:,} bytes; {summary.promise}")
@@ -182,7 +189,7 @@ def read_data(path):
     try:
         with np.load(path, allow_pickle=False) as found:
             arrays = {name: found[name] for name in found.files}
-    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, AttributeError) as error:  # TypeError: .npy
+    except _UNREADABLE as error:
         raise CompressionError(f"{path} can't be read as an .npz file ({_first_line(error)})") from error
     names = {name: next((n for n in (name, f"{name}_train") if n in arrays), None) for name in ("x", "y")}
     if names["x"] is None:
@@ -217,6 +224,14 @@ def _check_fits(model, arrays, data):
             f"the model can't be trained on y of {data}, which is {y.shape} of {y.dtype}: its answers are "
             f"{tuple(model.output_shape)}. Give targets as its loss takes them, or leave y out"
         ) from error
+
+
+def _forget(model):
+    """Put to zero what stateful recurrent layers keep of the batches that they have seen, which a file doesn't hold."""
+    from coursekit.compression.model_copy import kept_states
+
+    for _, state in kept_states(model):
+        state.assign(np.zeros(state.shape))
 
 
 def _pruned_and_clustered(model, clusters, prune, pattern, blocks, rule, arrays, epochs, bar):
@@ -359,18 +374,26 @@ def _answers(before, after, arrays):
 
     x = arrays["x"][:ROWS]
     with quiet():
-        first, second = (keras.tree.flatten(model.predict(x, verbose=0)) for model in (before, after))  # each output
+        first, second = (keras.tree.flatten(_answers_of(model, x)) for model in (before, after))  # each output
         apart = max(np.abs(one.astype(float) - other).max() for one, other in zip(first, second, strict=True))
         lines = [f"on {len(x)} inputs, answers differ by at most {apart:.3g}"]
         if len(first) == 1 and first[0].ndim == 2 and first[0].shape[1] > 1:
             same = np.mean(first[0].argmax(axis=1) == second[0].argmax(axis=1))
             lines[0] += f"; {same:.1%} have their largest in the same place"
         if "y" in arrays:
-            scores = [
-                model.evaluate(arrays["x"], arrays["y"], verbose=0, return_dict=True) for model in (before, after)
-            ]
+            scores = [_scores_of(model, arrays) for model in (before, after)]
             lines += [f"{name}: {scores[0][name]:.4g} before, {scores[1][name]:.4g} after" for name in scores[0]]
     return lines
+
+
+def _answers_of(model, x):
+    _forget(model)
+    return model.predict(x, verbose=0)
+
+
+def _scores_of(model, arrays):
+    _forget(model)
+    return model.evaluate(arrays["x"], arrays["y"], verbose=0, return_dict=True)
 
 
 def _first_line(error):

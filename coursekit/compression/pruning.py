@@ -487,6 +487,8 @@ class UpdatePruningStep(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         """Count: several steps at once where fit makes several steps at once."""
         self._count(self._first + batch + 1)
+        if batch + 1 == (self.params or {}).get("steps"):
+            self.on_epoch_end(None)  # before other callbacks' on_epoch_end: EarlyStopping keeps the weights there
 
     def _count(self, step):
         self._step = step

@@ -39,9 +39,9 @@ def cluster_in_vectors(to_cluster, number_of_clusters, length, layers=None, seed
     kept.
 
     A tensor whose last axis the length doesn't divide stays as it is, and so does one with fewer vectors than clusters.
-    Layers left out can be clustered by a second call, of this function or of cluster_weights. A file of
-    save_compressed stores vectors of 2, 4 or 8 weights as a codebook and one code for each, where that is shorter:
-    docs/compression.md has numbers.
+    Layers left out can be clustered by a second call, of this function or of cluster_weights; the other way around, a
+    model with layers of cluster_weights or cluster_in_groups is refused. A file of save_compressed stores vectors of 2,
+    4 or 8 weights as a codebook and one code for each, where that is shorter: docs/compression.md has numbers.
 
     Raises CompressionError as cluster_weights does, where every tensor would stay as it is, and for a length that is no
     whole number from 2 on.

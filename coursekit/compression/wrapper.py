@@ -258,7 +258,7 @@ def wrap(thing, rule, kind, settings, one_of_several=False):
 
 
 def wrap_each(things, rule, kind, settings):
-    """What `wrap` gives for each layer of a list; a layer that stands in it twice is wrapped once, for both places."""
+    """What `wrap` gives for each layer of a list; a layer that stands in it twice has one wrapper, in both places."""
     wrapped = {id(thing): wrap(thing, rule, kind, settings, one_of_several=True) for thing in things}
     return [wrapped[id(thing)] for thing in things]
 

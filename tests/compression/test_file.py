@@ -573,6 +573,16 @@ def test_the_same_form_with_nothing_foreign_is_read(tmp_path):
         assert load_compressed(path).count_params() == 10
 
 
+def test_what_a_file_says_of_frozen_layers_is_checked():
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(3), layers.Dense(1)])
+    described = architecture.describe(model)
+    again = architecture.build(described | {"frozen": [[2], [2, 3, 10**6]]})
+    assert [weight.trainable for weight in again.weights] == [True, True, False, False]
+    for nonsense in (None, 1, [], [[1]], [[1], [], []], [1, 2], [["1"], []], [[], [[1]]], [[{}], []], [[1.0], [True]]):
+        with pytest.raises(CompressedFileError, match="what the file describes as frozen makes no sense"):
+            architecture.build(described | {"frozen": nonsense})
+
+
 def test_a_model_above_the_callers_limit_is_refused(content, tmp_path):
     refused(tmp_path / "model", content, "23 weights, and at most 22 are allowed", max_parameters=22)
     (tmp_path / "model").write_bytes(content)

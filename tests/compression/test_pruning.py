@@ -169,6 +169,21 @@ def test_a_checkpoint_has_the_count_wherever_it_stands_among_the_callbacks(often
     assert counted(keras.models.load_model(tmp_path / "model.keras")) == [5 if often == "epoch" else 3] * 2
 
 
+class Rising(keras.callbacks.Callback):
+    """A loss that is lowest after the first epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["rising"] = epoch
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_early_stopping_brings_back_the_count_of_its_best_epoch(first):
+    pruned = cc.prune_low_magnitude(network(), cc.PolynomialDecay(0, 0.8, 0, 20, frequency=1))
+    stop = keras.callbacks.EarlyStopping("rising", mode="min", patience=1, restore_best_weights=True)
+    fitted(pruned, 5, Rising(), *([stop] if first else []), after=[] if first else [stop], epochs=4)
+    assert counted(pruned) == [5, 5]
+
+
 class StopAt(keras.callbacks.Callback):
     """Ctrl-C at a step."""
 
