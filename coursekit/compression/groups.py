@@ -38,10 +38,7 @@ def cluster_in_groups(
 
     Raises CompressionError as cluster_weights does, and for a group_size that is no whole number from 1 on.
     """
-    several = isinstance(to_cluster, list | tuple)
-    things = to_cluster if several else [to_cluster]
-    for thing in things:
-        _check_is_layer(thing)
+    check_are_layers(to_cluster)
     settings = {
         "number_of_clusters": _check_number(number_of_clusters),
         "group_size": _check_group_size(group_size),
@@ -49,9 +46,19 @@ def cluster_in_groups(
         "preserve_sparsity": bool(preserve_sparsity),
         "seed": int(seed),
     }
-    if several:
-        return wrap_each(things, layers, ClusterGroups, settings)
-    return wrap(to_cluster, layers, ClusterGroups, settings)
+    return wrap_all(to_cluster, layers, ClusterGroups, settings)
+
+
+def check_are_layers(to_cluster):
+    """Refuse what is neither a model, nor a layer, nor a list of layers."""
+    for thing in to_cluster if isinstance(to_cluster, list | tuple) else [to_cluster]:
+        _check_is_layer(thing)
+
+
+def wrap_all(to_cluster, layers, kind, settings):
+    """What `wrap` gives for a model or a layer, or `wrap_each` for a list of layers."""
+    wrap_it = wrap_each if isinstance(to_cluster, list | tuple) else wrap
+    return wrap_it(to_cluster, layers, kind, settings)
 
 
 def _check_group_size(size):

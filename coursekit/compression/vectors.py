@@ -16,8 +16,8 @@ from keras import ops
 
 from coursekit.compression.assignment import single
 from coursekit.compression.centroids import check_finite
-from coursekit.compression.clustering import ClusterWeights, _Cache, _check_is_layer, _check_number
-from coursekit.compression.wrapper import wrap, wrap_each
+from coursekit.compression.clustering import ClusterWeights, _Cache, _check_number
+from coursekit.compression.groups import check_are_layers, wrap_all
 from coursekit.errors import CompressionError
 
 SAMPLE = 256  # vectors for each of the codebook, of which k-means sees so many at most
@@ -46,18 +46,13 @@ def cluster_in_vectors(to_cluster, number_of_clusters, length, layers=None, seed
     Raises CompressionError as cluster_weights does, where every tensor would stay as it is, and for a length that is no
     whole number from 2 on.
     """
-    several = isinstance(to_cluster, list | tuple)
-    things = to_cluster if several else [to_cluster]
-    for thing in things:
-        _check_is_layer(thing)
+    check_are_layers(to_cluster)
     settings = {
         "number_of_clusters": _check_number(number_of_clusters),
         "length": _check_length(length),
         "seed": int(seed),
     }
-    if several:
-        return wrap_each(things, layers, ClusterVectors, settings)
-    return wrap(to_cluster, layers, ClusterVectors, settings)
+    return wrap_all(to_cluster, layers, ClusterVectors, settings)
 
 
 def _check_length(length):

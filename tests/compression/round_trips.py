@@ -19,6 +19,7 @@ from coursekit import compression as cc
 from coursekit.compression.clustering import ClusterWeights
 from coursekit.compression.pruning import PruneLowMagnitude
 from coursekit.compression.wrapper import wrappers_in
+from coursekit.errors import CompressionError
 
 K = 5
 EVERYWHERE = (convolutional, residual, transformer, shared)  # proved on every backend
@@ -34,6 +35,20 @@ def on_another_backend(backend, file):
     root = Path(cc.__file__).parents[2]
     done = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+def assert_refused_alike(ask, cluster):
+    """Another way to cluster refuses what is asked of it in the same words as cluster_weights.
+
+    ask: a function that is given the way, and calls it.
+    """
+    said = []
+    for way in (cc.cluster_weights, cluster):
+        with pytest.raises(CompressionError) as refused:
+            keras.utils.clear_session()
+            ask(way)
+        said.append(str(refused.value))
+    assert said[0] == said[1]
 
 
 def compiled(make):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import layers, ops
 from networks import array, dense
-from round_trips import compiled, on_another_backend, outputs, same, saved_and_loaded
+from round_trips import assert_refused_alike, compiled, on_another_backend, outputs, same, saved_and_loaded
 
 from coursekit import compression as cc
 from coursekit.compression.clustering import ClusterWeights
@@ -102,13 +102,7 @@ def test_other_bad_input_is_refused_as_in_cluster_weights():
         lambda cluster: cluster(cc.prune_low_magnitude(dense(3)), 2),
         lambda cluster: cluster(keras.Sequential([keras.Input((3,), name="in"), layers.ReLU()], name="net"), 2),
     ):
-        said = []
-        for cluster in (cc.cluster_weights, lambda thing, k, **how: cc.cluster_in_groups(thing, k, 2, **how)):
-            with pytest.raises(CompressionError) as refused:
-                keras.utils.clear_session()
-                ask(cluster)
-            said.append(str(refused.value))
-        assert said[0] == said[1]
+        assert_refused_alike(ask, lambda thing, k, **how: cc.cluster_in_groups(thing, k, 2, **how))
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
